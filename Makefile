@@ -1,0 +1,69 @@
+# The only door: every way to run, test, measure and build Nexus is a target of this file.
+# `make help` explains them. All set-up (virtual environment, locked dependencies) happens on demand.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Any Python from 3.11 on; name another one with `make PYTHON=python3.13 …`.
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
+
+MEMBERS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml)
+
+$(READY): pyproject.toml uv.lock $(MEMBERS)
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Nexus needs Python 3.11 or newer; none was found. Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; fi
+	@echo "Setting up $(VENV) with the locked dependencies (once)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) can't make a virtual environment; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv sync --quiet --locked --all-packages --python $(BIN)/python
+	@touch $(READY)
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment with the locked dependencies (the other targets do it too)
+
+.PHONY: run
+run: $(READY) ## Run Nexus on this machine: scheduler 8080, receiver 8081, supervisor 8082; data in ./.nexus
+	@exec $(BIN)/nexus-standalone
+
+.PHONY: demo
+demo: $(READY) ## Submit the travelling-salesman example to a running `make run`, wait, print the tour
+	@$(BIN)/python examples/tsp/demo.py
+
+.PHONY: test
+test: $(READY) ## All tests that need no servers
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(READY) ## Formatting, lint rules, types (mypy strict), import contracts
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff . ; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@echo "lint: clean"
+
+.PHONY: format
+format: $(READY) ## Bring all code into its format and apply the fixes that ruff is sure of
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix --quiet .
+
+.PHONY: bench
+bench: $(READY) ## Measure speed and memory, as ratios to a bare handler; prints a table
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches; keeps ./.nexus, where your runs are
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

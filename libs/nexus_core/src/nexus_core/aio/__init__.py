@@ -1,0 +1,1 @@
+"""Plumbing for asyncio: clocks, watched tasks, rate limits, back-off."""

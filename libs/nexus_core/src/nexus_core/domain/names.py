@@ -1,0 +1,51 @@
+"""Names and identifiers, and what makes one well-formed."""
+
+import re
+
+import msgspec
+
+from nexus_core.domain.errors import InvalidInputError, Problem
+
+# The algorithm's name is a label value on every Job, and Kubernetes allows those 63 characters.
+MAX_NAME_LENGTH = 63
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class RunKey(msgspec.Struct, frozen=True, order=True):
+    """What identifies a run in every table, URL and log line."""
+
+    algorithm: str
+    request_id: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}/{self.request_id}"
+
+
+def is_resource_name(text: str) -> bool:
+    """Tell whether `text` can name a template, workgroup or cluster: lower-case DNS, at most 63."""
+    return _NAME.fullmatch(text) is not None and ".." not in text
+
+
+def is_request_id(text: str) -> bool:
+    """Tell whether `text` is a UUID in its canonical lower-case form, also a Job's name."""
+    return _REQUEST_ID.fullmatch(text) is not None
+
+
+def parse_run_key(algorithm: str, request_id: str) -> RunKey:
+    """Make a key of two path segments.
+
+    Raises:
+        InvalidInputError: one of them is no name or no id.
+    """
+    problems = []
+    if not is_resource_name(algorithm):
+        problems.append(
+            Problem("algorithmName", "must be a lower-case DNS name of at most 63 characters")
+        )
+    if not is_request_id(request_id):
+        problems.append(Problem("requestId", "must be a UUID in lower-case canonical form"))
+    if problems:
+        raise InvalidInputError("; ".join(map(str, problems)), tuple(problems))
+    return RunKey(algorithm, request_id)

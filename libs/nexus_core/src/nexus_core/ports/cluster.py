@@ -1,0 +1,55 @@
+"""Where Jobs run."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.request import CancellationPolicy
+
+
+class Cluster(Protocol):
+    """Creates, finds and deletes the Jobs of runs, and tells what happens to them.
+
+    A Job is named like the request id of its run, so that creating it twice is one Job.
+    """
+
+    @property
+    def name(self) -> str:
+        """What workgroups call this cluster."""
+
+    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+        """Create the Job of a run from its manifest (`batch/v1` Job as JSON).
+
+        Idempotent: when the Job is there and is this run's, that is success, not `created`.
+
+        Raises:
+            JobRejectedError: the cluster will never take this manifest.
+            ConflictError: a Job of that name is there, and it is not this run's.
+            UnavailableError: not now; `retry_after` when the cluster said so. The Job may exist.
+        """
+
+    async def find_job(self, key: RunKey) -> JobStatus | None:
+        """Return the status of a run's Job; None when the cluster has none."""
+
+    async def delete_job(
+        self, key: RunKey, policy: CancellationPolicy = CancellationPolicy.BACKGROUND
+    ) -> bool:
+        """Delete the Job of a run and end its pods. False when there was none; idempotent.
+
+        `Background` and `Foreground` delete the Jobs that name this one as owner too (Foreground:
+        before it returns to being found as gone); `Orphan` lets them run on.
+        """
+
+    def jobs(self) -> AsyncIterator[JobStatus]:
+        """Go through all Jobs of runs that the cluster has now."""
+
+    def observe(self) -> AsyncIterator[Observation]:
+        """Follow what happens to the Jobs of runs and their pods, until closed.
+
+        Begins with what can still be told of the Jobs that exist, so that a follower who comes late
+        or comes again misses little; the same observation may come twice. Ends never by itself.
+        """
+
+    async def ping(self) -> None:
+        """Return when the cluster answers; raise `UnavailableError` when it does not."""

@@ -1,0 +1,1 @@
+"""Settings: frozen structs read from one YAML file overlaid by the environment."""

@@ -1,0 +1,1 @@
+"""Standalone: scheduler, receiver and supervisor in one process on embedded parts."""
