@@ -1,0 +1,110 @@
+"""URLs that open one path for one stretch of time, to whoever holds them.
+
+The signature covers the path, the tenant id, the checksum of the content, and the time. Paths are
+signed as they stand in the URL, encoded: names and ids are URL-safe by rule, so there is one
+spelling of each path, and another spelling (`%2D` for `-`) does not open it.
+"""
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from hmac import compare_digest
+from math import ceil, floor
+from urllib.parse import quote
+
+from nexus_core.domain.errors import InvalidInputError, NexusError
+
+# BLAKE2b takes keys of up to 64 bytes, and an empty key would be no key at all.
+MAX_SECRET_BYTES = 64
+
+_DIGEST_BYTES = 32
+# One spelling a number: no sign, no leading zero, and never more than 64 bits can hold.
+_UNIX_SECONDS = re.compile(r"0|[1-9][0-9]{0,17}")
+
+
+class UrlRefusedError(NexusError):
+    """A signed URL does not open what it asks for."""
+
+
+class BadSignatureError(UrlRefusedError):
+    """The signature does not prove the URL. One error for all reasons, so that none is learnt."""
+
+
+class UrlExpiredError(UrlRefusedError):
+    """The signature is right, and its time is over."""
+
+
+class UrlNotYetValidError(UrlRefusedError):
+    """The signature is right, and its time has not begun."""
+
+
+def check_secret(secret: bytes) -> None:
+    """Refuse a secret that can't sign.
+
+    Raises:
+        InvalidInputError: it is empty, or longer than BLAKE2b takes.
+    """
+    if not 1 <= len(secret) <= MAX_SECRET_BYTES:
+        raise InvalidInputError(f"must be 1 to {MAX_SECRET_BYTES} bytes; it is {len(secret)}")
+
+
+def sign(
+    secret: bytes,
+    path: str,
+    *,
+    tenant: str,
+    checksum: str,
+    valid_from: datetime,
+    valid_until: datetime,
+) -> str:
+    """Return the query string that opens `path`, for whole seconds that cover the given time.
+
+    `path` is the encoded path that the server sees, from its first slash; `secret` has passed
+    `check_secret`; times are aware.
+    """
+    start, end = floor(valid_from.timestamp()), ceil(valid_until.timestamp())
+    signature = _signature(secret, path, tenant, checksum, start, end)
+    chk, tid = quote(checksum, safe=""), quote(tenant, safe="")
+    return f"sig={signature}&from={start}&to={end}&tid={tid}&chk={chk}"
+
+
+def verify(
+    secret: bytes, path: str, query: Mapping[str, str], *, tenant: str, now: datetime
+) -> None:
+    """Return when the decoded query opens the encoded `path` to `tenant` now.
+
+    The tenant is compared too, because the contract signs the texts one after the other without a
+    border: else a letter could wander from one to its neighbour.
+
+    Raises:
+        BadSignatureError: anything is missing, malformed, or not what was signed.
+        UrlExpiredError: it was valid, before `now`.
+        UrlNotYetValidError: it will be valid, after `now`.
+    """
+    start, end = query.get("from", ""), query.get("to", "")
+    if not _UNIX_SECONDS.fullmatch(start) or not _UNIX_SECONDS.fullmatch(end):
+        raise BadSignatureError("bad signature")
+    expected = _signature(secret, path, tenant, query.get("chk", ""), int(start), int(end))
+    proven = compare_digest(_bytes(expected), _bytes(query.get("sig", "")))
+    if not (proven and query.get("tid") == tenant and "chk" in query):
+        raise BadSignatureError("bad signature")
+    at = now.timestamp()
+    if at >= int(end):
+        raise UrlExpiredError("the URL has expired")
+    if at < int(start):
+        raise UrlNotYetValidError("the URL is not valid yet")
+
+
+def _signature(secret: bytes, path: str, tenant: str, checksum: str, start: int, end: int) -> str:
+    message = (
+        _bytes(path + tenant + checksum) + start.to_bytes(8, "little") + end.to_bytes(8, "little")
+    )
+    digest = blake2b(message, digest_size=_DIGEST_BYTES, key=secret).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    # A lone surrogate can come out of a decoder; it must end in a wrong signature, not in a crash.
+    return text.encode("utf-8", "surrogatepass")

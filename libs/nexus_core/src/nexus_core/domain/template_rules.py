@@ -1,0 +1,269 @@
+"""Which values of a template or a workgroup are sound.
+
+Whatever is sound here makes a Job that Kubernetes takes, as far as that shows in the spec alone.
+Field paths are those that the writer of the YAML sees.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import chain
+from typing import Any
+
+from nexus_core.domain.durations import parse_duration
+from nexus_core.domain.errors import InvalidInputError, Problem
+from nexus_core.domain.names import is_resource_name
+from nexus_core.domain.quantities import parse_quantity, parse_quota
+from nexus_core.domain.template import (
+    WORKGROUP_KIND,
+    ComputeResources,
+    Container,
+    ErrorHandlingBehaviour,
+    PayloadConfiguration,
+    Quantity,
+    RuntimeEnvironment,
+    TemplateSpec,
+    WorkgroupRef,
+    WorkgroupSpec,
+)
+
+DATADOG_VOLUME = "dsdsocket"
+"""The volume that carries Datadog's socket; the template's own may not be named so beside it."""
+
+_REGISTRY = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._:/]*[A-Za-z0-9])?")
+_IMAGE = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_VERSION_TAG = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}(@sha256:[0-9a-f]{64})?")
+_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_VOLUME_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_ENV_NAME = re.compile(r"[-._A-Za-z][-._A-Za-z0-9]*")
+_QUALIFIED_NAME = re.compile(
+    r"([a-z0-9][-a-z0-9.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?"
+)
+
+_PAYLOAD_SERIALIZATIONS = frozenset({"", "s3", "backend"})
+# `backoffLimit` and `activeDeadlineSeconds` of a pod are 32-bit numbers.
+_MAX_INT32 = 2**31 - 1
+# The most values that one rule of a pod failure policy may list.
+_MAX_EXIT_CODES = 255
+# A container that may use none of these can't start; of others, none is a sound amount.
+_NEVER_ZERO = frozenset({"cpu", "memory"})
+
+
+def template_problems(spec: TemplateSpec, path: str = "spec") -> tuple[Problem, ...]:
+    """Return all that is wrong with a template's spec, which stands at `path`; empty when sound.
+
+    Environment variables of Nexus' own may be among the template's: Nexus' values win in the Job.
+    """
+    compute, workgroup = spec.compute_resources, spec.workgroup_ref
+    payload, runtime = spec.payload_configuration, spec.runtime_environment
+    errors, datadog = spec.error_handling_behaviour, spec.datadog_integration_settings
+    mounts_socket = bool(datadog and datadog.mount_datadog_socket)
+    return tuple(
+        chain(
+            _container(spec.container, f"{path}.container"),
+            _command(spec.command, f"{path}.command"),
+            _compute(compute, f"{path}.computeResources") if compute else (),
+            _workgroup_ref(workgroup, f"{path}.workgroupRef") if workgroup else (),
+            _payload(payload, f"{path}.payloadConfiguration") if payload else (),
+            _runtime(runtime, f"{path}.runtimeEnvironment", mounts_socket=mounts_socket)
+            if runtime
+            else (),
+            _exit_codes(errors, f"{path}.errorHandlingBehaviour") if errors else (),
+        )
+    )
+
+
+def workgroup_problems(spec: WorkgroupSpec, path: str = "spec") -> tuple[Problem, ...]:
+    """Return all that is wrong with a workgroup's spec, which stands at `path`."""
+    if is_resource_name(spec.cluster):
+        return ()
+    return (Problem(f"{path}.cluster", "must be a lower-case DNS name of at most 63 characters"),)
+
+
+def _container(container: Container, path: str) -> Iterator[Problem]:
+    if not _REGISTRY.fullmatch(container.registry):
+        yield Problem(f"{path}.registry", "must be a registry such as ghcr.io/my-team")
+    if not _IMAGE.fullmatch(container.image):
+        yield Problem(f"{path}.image", "must be an image's name in lower case, without its tag")
+    if not _VERSION_TAG.fullmatch(container.version_tag):
+        yield Problem(f"{path}.versionTag", "must be an image's tag such as v1.2.3")
+    account = container.service_account_name
+    if account and not _DNS_NAME.fullmatch(account):
+        yield Problem(f"{path}.serviceAccountName", "must be a lower-case DNS name, or empty")
+
+
+def _command(command: str, path: str) -> Iterator[Problem]:
+    if not command.split() or "\0" in command:
+        yield Problem(path, "must name a program, with its first arguments if any")
+
+
+def _compute(compute: ComputeResources, path: str) -> Iterator[Problem]:
+    single = {
+        "cpu": ("cpuLimit", compute.cpu_limit),
+        "memory": ("memoryLimit", compute.memory_limit),
+    }
+    limits: dict[str, Decimal] = {}
+    for resource, (field, text) in single.items():
+        if text:
+            yield from _quantity(text, f"{path}.{field}", resource, limits)
+    yield from _resources(compute.limits, f"{path}.limits", limits)
+    requests: dict[str, Decimal] = {}
+    yield from _resources(compute.requests, f"{path}.requests", requests)
+    for resource, request in requests.items():
+        if request > limits.get(resource, request):
+            yield Problem(f"{path}.requests.{resource}", "must be at most the limit")
+    custom: dict[str, Decimal] = {}
+    yield from _resources(compute.custom_resources, f"{path}.customResources", custom)
+    for resource, amount in custom.items():
+        if amount % 1:
+            yield Problem(f"{path}.customResources.{resource}", "must be a whole number")
+    try:
+        parse_quota(compute.default_resource_quota)
+    except InvalidInputError as error:
+        yield Problem(f"{path}.defaultResourceQuota", str(error))
+
+
+def _resources(
+    resources: Mapping[str, Quantity] | None, path: str, amounts: dict[str, Decimal]
+) -> Iterator[Problem]:
+    for resource, value in (resources or {}).items():
+        field = f"{path}.{resource}"
+        if not _QUALIFIED_NAME.fullmatch(resource):
+            yield Problem(field, "must be named like cpu, memory or nvidia.com/gpu")
+        yield from _quantity(value, field, resource, amounts)
+
+
+def _quantity(
+    value: Quantity, field: str, resource: str, amounts: dict[str, Decimal]
+) -> Iterator[Problem]:
+    """Put the amount among `amounts`, replacing an earlier one, or yield why not."""
+    amounts.pop(resource, None)
+    try:
+        amount = parse_quantity(value)
+    except InvalidInputError as error:
+        yield Problem(field, str(error))
+        return
+    if amount < 0 or (amount == 0 and resource in _NEVER_ZERO):
+        yield Problem(
+            field, "must be above 0" if resource in _NEVER_ZERO else "must not be negative"
+        )
+        return
+    amounts[resource] = amount
+
+
+def _workgroup_ref(ref: WorkgroupRef, path: str) -> Iterator[Problem]:
+    if ref.name and not is_resource_name(ref.name):
+        yield Problem(f"{path}.name", "must be a lower-case DNS name of at most 63 characters")
+    if ref.kind not in {"", WORKGROUP_KIND}:
+        yield Problem(f"{path}.kind", f"must be {WORKGROUP_KIND}, or empty")
+
+
+def _payload(payload: PayloadConfiguration, path: str) -> Iterator[Problem]:
+    if payload.payload_serialization not in _PAYLOAD_SERIALIZATIONS:
+        yield Problem(f"{path}.payloadSerialization", "must be s3 or backend, or empty")
+    if not payload.payload_valid_for:
+        return
+    field = f"{path}.payloadValidFor"
+    try:
+        valid_for = parse_duration(payload.payload_valid_for)
+    except InvalidInputError as error:
+        yield Problem(field, str(error))
+        return
+    if valid_for.total_seconds() <= 0:
+        yield Problem(field, "must be above 0")
+
+
+def _runtime(runtime: RuntimeEnvironment, path: str, *, mounts_socket: bool) -> Iterator[Problem]:
+    variables = runtime.environment_variables or ()
+    yield from _environment(variables, f"{path}.environmentVariables")
+    for index, source in enumerate(runtime.mapped_environment_variables or ()):
+        if not _names_a_source(source):
+            yield Problem(
+                f"{path}.mappedEnvironmentVariables[{index}]",
+                "must hold either configMapRef or secretRef, with a name",
+            )
+    yield from _mounts(runtime, path, mounts_socket=mounts_socket)
+    for name in runtime.annotations or ():
+        if not _QUALIFIED_NAME.fullmatch(name):
+            yield Problem(f"{path}.annotations.{name}", "must be named like example.com/my-note")
+    deadline, retries = runtime.deadline_seconds, runtime.maximum_retries
+    if deadline is not None and not 0 < deadline <= _MAX_INT32:
+        yield Problem(f"{path}.deadlineSeconds", f"must be from 1 to {_MAX_INT32}")
+    if retries is not None and not 0 <= retries <= _MAX_INT32:
+        yield Problem(f"{path}.maximumRetries", f"must be from 0 to {_MAX_INT32}")
+
+
+def _environment(variables: Sequence[Mapping[str, Any]], path: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, variable in enumerate(variables):
+        field, name = f"{path}[{index}]", variable.get("name")
+        if not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
+            yield Problem(f"{field}.name", "must be letters, digits, _, - or ., no digit first")
+        elif name in seen:
+            yield Problem(f"{field}.name", f"must be unique; {name} is there already")
+        else:
+            seen.add(name)
+        value, source = variable.get("value"), variable.get("valueFrom")
+        if value is not None and not isinstance(value, str):
+            yield Problem(f"{field}.value", f"must be a string; put {value!r:.40} into quotes")
+        if source is not None and not (isinstance(source, dict) and source):
+            yield Problem(f"{field}.valueFrom", "must be an object such as secretKeyRef: {…}")
+        if value and source:
+            yield Problem(field, "must hold either value or valueFrom, not both")
+
+
+def _names_a_source(source: Mapping[str, Any]) -> bool:
+    references = [source[key] for key in ("configMapRef", "secretRef") if source.get(key)]
+    return (
+        len(references) == 1
+        and isinstance(references[0], dict)
+        and isinstance(references[0].get("name"), str)
+        and references[0]["name"] != ""
+    )
+
+
+def _mounts(runtime: RuntimeEnvironment, path: str, *, mounts_socket: bool) -> Iterator[Problem]:
+    """A mount's name becomes its volume's, and a volume has one source."""
+    kinds = {
+        "configurationFileMounts": runtime.configuration_file_mounts,
+        "secretFileMounts": runtime.secret_file_mounts,
+        "storageMounts": runtime.storage_mounts,
+    }
+    names = {DATADOG_VOLUME} if mounts_socket else set()
+    targets: set[str] = set()
+    for kind, mounts in kinds.items():
+        for source, mount in (mounts or {}).items():
+            field, name, target = (
+                f"{path}.{kind}.{source}",
+                mount.get("name"),
+                mount.get("mountPath"),
+            )
+            if not source:
+                yield Problem(f"{path}.{kind}", "must name the source of each mount")
+            if not isinstance(name, str) or not _VOLUME_NAME.fullmatch(name):
+                yield Problem(f"{field}.name", "must be a lower-case DNS label")
+            elif name in names:
+                yield Problem(f"{field}.name", f"must be unique; {name} is taken already")
+            else:
+                names.add(name)
+            if not isinstance(target, str) or not target or ":" in target:
+                yield Problem(f"{field}.mountPath", "must be a path without a colon")
+            elif target in targets:
+                yield Problem(f"{field}.mountPath", f"must be unique; {target} is mounted already")
+            else:
+                targets.add(target)
+
+
+def _exit_codes(errors: ErrorHandlingBehaviour, path: str) -> Iterator[Problem]:
+    lists = {
+        "transientExitCodes": errors.transient_exit_codes or (),
+        "fatalExitCodes": errors.fatal_exit_codes or (),
+    }
+    for kind, codes in lists.items():
+        # Kubernetes refuses 0: success can't be a failure.
+        if not all(1 <= code <= 255 for code in codes):  # noqa: PLR2004 - a byte, as the rule says
+            yield Problem(f"{path}.{kind}", "must be numbers from 1 to 255")
+        if len(codes) > _MAX_EXIT_CODES:
+            yield Problem(f"{path}.{kind}", f"must be at most {_MAX_EXIT_CODES} numbers")
+        if len(set(codes)) < len(codes):
+            yield Problem(f"{path}.{kind}", "must not repeat a number")
