@@ -1,0 +1,188 @@
+"""Every statement that runs against the schema, but for the schema's own.
+
+Lookups name their index (`INDEXED BY`): a file that was never analysed gives the planner nothing to
+choose by, and a statement that can't use its index is an error rather than a slow surprise.
+"""
+
+# ruff: noqa: S608 - only names from this file and of stages are put into a statement here; whatever
+# comes from outside is a parameter.
+
+from collections.abc import Iterable
+
+from nexus_core.domain.stages import SOURCES, Stage
+
+
+def _listed(stages: Iterable[Stage]) -> str:
+    return ", ".join(f"'{stage}'" for stage in sorted(stages))
+
+
+# Checkpoints, buffered Jobs and stages.
+
+CHECKPOINT_COLUMNS = """algorithm, id, lifecycle_stage, payload_uri, result_uri,
+    algorithm_failure_cause, algorithm_failure_details, received_by_host, received_at, sent_at,
+    applied_configuration, configuration_overrides, content_hash, last_modified, tag, api_version,
+    job_uid, parent_algorithm, parent_id"""
+"""In the order that `rows` reads and writes them."""
+
+INSERT_CHECKPOINT = f"""
+INSERT INTO checkpoints ({CHECKPOINT_COLUMNS}, cluster)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (algorithm, id) DO NOTHING
+"""
+
+INSERT_JOB = "INSERT INTO submission_buffer (run, template) VALUES (?, ?)"
+
+FIND_CHECKPOINT = f"""
+SELECT {CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_key
+WHERE algorithm = ? AND id = ?
+"""
+
+FIND_JOB = """
+SELECT cluster, template
+FROM checkpoints INDEXED BY checkpoints_by_key JOIN submission_buffer USING (run)
+WHERE algorithm = ? AND id = ?
+"""
+
+FIND_STAGE = """
+SELECT lifecycle_stage FROM checkpoints INDEXED BY checkpoints_by_key
+WHERE algorithm = ? AND id = ?
+"""
+
+ADVANCE = {
+    stage: f"""
+UPDATE checkpoints INDEXED BY checkpoints_by_key
+SET lifecycle_stage = '{stage}', last_modified = ?,
+    algorithm_failure_cause = coalesce(?, algorithm_failure_cause),
+    algorithm_failure_details = coalesce(?, algorithm_failure_details),
+    result_uri = coalesce(?, result_uri),
+    sent_at = coalesce(?, sent_at),
+    job_uid = coalesce(?, job_uid)
+WHERE algorithm = ? AND id = ? AND lifecycle_stage IN ({_listed(SOURCES[stage])})
+"""
+    for stage in Stage
+}
+"""By the stage to reach: changes a row only where it is in a stage that allows it."""
+
+RETAG = """
+UPDATE checkpoints INDEXED BY checkpoints_by_key SET tag = ?, last_modified = ?
+WHERE algorithm = ? AND id = ?
+"""
+
+# Idempotency keys.
+
+FIND_KEY = """
+SELECT request_id, fingerprint FROM idempotency_keys
+WHERE algorithm = ? AND key = ? AND expires_at > ?
+"""
+
+HOLD_KEY = """
+INSERT INTO idempotency_keys (algorithm, key, fingerprint, request_id, expires_at)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (algorithm, key) DO UPDATE SET fingerprint = excluded.fingerprint,
+    request_id = excluded.request_id, expires_at = excluded.expires_at
+"""
+
+# Two for each key that is added: the table shrinks back by itself, and nobody pays for a sweep.
+FORGET_KEYS = """
+DELETE FROM idempotency_keys WHERE rowid IN (
+    SELECT rowid FROM idempotency_keys INDEXED BY idempotency_keys_by_expiry
+    WHERE expires_at <= ? ORDER BY expires_at LIMIT 2
+)
+"""
+
+# Runs by something else than their key. Places in the order of runs are (received_at, id).
+
+FIND_TAGGED = f"""
+SELECT {CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_tag
+WHERE tag = ? AND tag <> ''
+ORDER BY received_at DESC, id DESC
+"""
+
+FIND_CHILDREN = """
+SELECT algorithm, id FROM checkpoints INDEXED BY checkpoints_by_parent
+WHERE parent_algorithm = ? AND parent_id = ? AND parent_id <> ''
+"""
+
+_OPEN_RUN_COLUMNS = """algorithm, id, lifecycle_stage, received_by_host, received_at, sent_at,
+    last_modified, job_uid"""
+
+FIND_OPEN = f"""
+SELECT {_OPEN_RUN_COLUMNS} FROM checkpoints INDEXED BY checkpoints_open
+WHERE cluster = ? AND received_at < ? AND (received_at, id) > (?, ?)
+    AND lifecycle_stage IN ('NEW', 'BUFFERED', 'RUNNING')
+ORDER BY received_at, id LIMIT ?
+"""
+
+FIND_BUFFERED = f"""
+SELECT {_OPEN_RUN_COLUMNS} FROM checkpoints INDEXED BY checkpoints_buffered
+WHERE received_by_host = ? AND (received_at, id) > (?, ?) AND lifecycle_stage = 'BUFFERED'
+ORDER BY received_at, id LIMIT ?
+"""
+
+# The other clusters' runs of that owner are passed over: at most what one scheduler has queued,
+# which is less than a second index would cost every run.
+FIND_BUFFERED_FOR_CLUSTER = f"""
+SELECT {_OPEN_RUN_COLUMNS} FROM checkpoints INDEXED BY checkpoints_buffered
+WHERE received_by_host = ? AND (received_at, id) > (?, ?) AND lifecycle_stage = 'BUFFERED'
+    AND cluster = ?
+ORDER BY received_at, id LIMIT ?
+"""
+
+_SUMMARY_COLUMNS = """algorithm, id, lifecycle_stage, tag, received_at, sent_at, last_modified,
+    algorithm_failure_cause"""
+
+_PAGE = "received_at >= :since AND (received_at, id) < (:until, :before)"
+_NEWEST_FIRST = "ORDER BY received_at DESC, id DESC LIMIT :limit"
+
+
+def list_tagged_runs(stages: frozenset[Stage], *, of_algorithm: bool) -> str:
+    """Return the list of runs with one tag; what else is asked for is picked among those.
+
+    Takes `:tag :since :until :before :limit`, and `:algorithm` where asked for.
+    """
+    algorithm = "AND algorithm = :algorithm" if of_algorithm else ""
+    return f"""
+SELECT {_SUMMARY_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_tag
+WHERE tag = :tag AND tag <> '' AND {_PAGE} {algorithm}
+    AND +lifecycle_stage IN ({_listed(stages)})
+{_NEWEST_FIRST}
+"""
+
+
+def list_runs(stages: frozenset[Stage], *, of_algorithm: bool) -> str:
+    """Return the list of runs in some stages (at least one), each stage read from its own index.
+
+    `lifecycle_stage IN (...)` would find the same, but sort all of it before it cuts the page off.
+    Takes `:since :until :before :limit`, and `:algorithm` where asked for.
+    """
+    index = "checkpoints_by_algorithm" if of_algorithm else "checkpoints_by_stage"
+    algorithm = "algorithm = :algorithm AND" if of_algorithm else ""
+    pages = " UNION ALL ".join(
+        f"""
+SELECT * FROM (
+    SELECT {_SUMMARY_COLUMNS} FROM checkpoints INDEXED BY {index}
+    WHERE {algorithm} lifecycle_stage = '{stage}' AND {_PAGE}
+    {_NEWEST_FIRST}
+)"""
+        for stage in sorted(stages)
+    )
+    return f"{pages} {_NEWEST_FIRST}"
+
+
+# Leases.
+
+RENEW_LEASE = """
+INSERT INTO leases (owner, callback_url, expires_at) VALUES (?, ?, ?)
+ON CONFLICT (owner) DO UPDATE SET callback_url = excluded.callback_url,
+    expires_at = excluded.expires_at
+"""
+
+# A lease that ended earlier is not brought forward.
+RELEASE_LEASE = "UPDATE leases SET expires_at = ?1 WHERE owner = ?2 AND expires_at > ?1"
+
+FIND_LEASE = "SELECT owner, callback_url, expires_at FROM leases WHERE owner = ?"
+
+FIND_EXPIRED_LEASES = """
+SELECT owner, callback_url, expires_at FROM leases INDEXED BY leases_by_expiry
+WHERE expires_at <= ? ORDER BY expires_at
+"""
