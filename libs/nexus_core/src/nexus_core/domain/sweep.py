@@ -1,0 +1,129 @@
+"""What a sweep does about one run or one Job, from what the store and the cluster say of it.
+
+Events make an answer fast; these decisions, taken again and again on a timer, make it certain. They
+hold nothing between two sweeps: any supervisor may take any of them, twice.
+"""
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from nexus_core.domain.checkpoint import Checkpoint, OpenRun
+from nexus_core.domain.observation import JobPhase, JobStatus
+from nexus_core.domain.stages import Stage
+from nexus_core.domain.verdicts import Verdict, job_is_gone, judge_status
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a sweep waits before it acts."""
+
+    late_after: timedelta = timedelta(seconds=60)
+    """After it was received, a run still `BUFFERED` is submitted ahead of the queue.
+
+    Long against a healthy queue, short against the patience of who waits for the result.
+    """
+    new_expires_after: timedelta = timedelta(minutes=10)
+    """After it was received, a run still `NEW` is given up: its payload was never stored.
+
+    Longer than any upload that a client waits for.
+    """
+    job_missing_grace: timedelta = timedelta(seconds=60)
+    """After it last changed, a `RUNNING` run without a Job is given up.
+
+    The Job's creation and the record of it are two writes, and a cluster's answer may lag.
+    """
+    completion_grace: timedelta = timedelta(seconds=60)
+    """After a Job succeeded, its run is given up when no result was reported.
+
+    Published clients retry a completion for 25 s; beyond the Job's 300 s there is no Job to judge.
+    """
+    straggler_grace: timedelta = timedelta(seconds=60)
+    """After its run finished, a Job still active is deleted.
+
+    An algorithm reports its result first and ends then: it may flush its logs.
+    """
+
+
+class Submit(msgspec.Struct, frozen=True):
+    """Create the run's Job from the buffer, ahead of the queue."""
+
+
+class MarkRunning(msgspec.Struct, frozen=True):
+    """Record that the run's Job exists: whoever created it did not come to that."""
+
+    job_uid: str
+    sent_at: datetime
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """Bring the run to a finished stage."""
+
+    verdict: Verdict
+
+
+Action = Submit | MarkRunning | Settle
+
+
+def decide_run(
+    run: OpenRun,
+    job: JobStatus | None,
+    now: datetime,
+    thresholds: Thresholds,
+    *,
+    owner_lost: bool = False,
+) -> Action | None:
+    """Return what to do about an unfinished run; None for nothing.
+
+    `job` is what the run's cluster answered just now, None for no such Job. `owner_lost` says that
+    the lease of the run's scheduler is gone, so that nobody will come to submit it.
+    """
+    if run.stage is Stage.NEW:
+        return _decide_new(run, now, thresholds)
+    if job is not None:
+        return _decide_by_job(run, job, now, thresholds)
+    if run.stage is Stage.BUFFERED:
+        late = now - run.received_at >= thresholds.late_after
+        return Submit() if late or owner_lost else None
+    if now - run.last_modified >= thresholds.job_missing_grace:
+        return Settle(job_is_gone())
+    return None
+
+
+def is_straggler(
+    job: JobStatus, checkpoint: Checkpoint | None, now: datetime, thresholds: Thresholds
+) -> bool:
+    """Tell whether a Job is to be deleted because its run has finished without it.
+
+    A Job of no known run is left alone: it may belong to another Nexus with its own store. So is
+    one that has ended: its cluster removes it in time, and until then people may look at it.
+    """
+    return (
+        job.phase is JobPhase.ACTIVE
+        and checkpoint is not None
+        and checkpoint.lifecycle_stage.finished
+        and now - checkpoint.last_modified >= thresholds.straggler_grace
+    )
+
+
+def _decide_new(run: OpenRun, now: datetime, thresholds: Thresholds) -> Settle | None:
+    # Only the Go implementation writes NEW; it keeps the payload in memory until it is stored.
+    if now - run.received_at < thresholds.new_expires_after:
+        return None
+    return Settle(
+        Verdict(
+            stage=Stage.SCHEDULING_FAILED,
+            cause="The payload of the run was not stored: please send the request again.",
+        )
+    )
+
+
+def _decide_by_job(
+    run: OpenRun, job: JobStatus, now: datetime, thresholds: Thresholds
+) -> Action | None:
+    verdict = judge_status(job, now, thresholds.completion_grace)
+    if verdict is not None and verdict.stage.finished:
+        return Settle(verdict)
+    # RUNNING means that the Job was created; whether its container has started is not asked.
+    if run.stage is Stage.BUFFERED:
+        return MarkRunning(job.uid, job.created_at)
+    return None
