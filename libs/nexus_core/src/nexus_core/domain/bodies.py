@@ -21,7 +21,8 @@ _NO_MEMBER = re.compile(r"Invalid enum value (?P<value>.+)")
 _WORDS = {
     "str": "a string",
     "int": "a whole number",
-    "float": "a number",
+    "float": "a decimal number",
+    "int | float": "a number",
     "bool": "true or false",
     "object": "an object",
     "array": "a list",
@@ -91,4 +92,6 @@ def _problem(message: str) -> Problem:
 def _words(types: str) -> str:
     # `null` is left out: fields that take it say the same by being absent.
     names = [name for name in types.split(" | ") if name != "null"] or ["null"]
+    if {"int", "float"} <= set(names):
+        names = ["int | float", *(name for name in names if name not in {"int", "float"})]
     return " or ".join(_WORDS.get(name, name) for name in names)
