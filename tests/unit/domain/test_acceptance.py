@@ -1,10 +1,13 @@
 import base64
+import json
 import zlib
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nexus_core.domain.acceptance import (
     AcceptedRun,
@@ -192,6 +195,66 @@ def test_a_dry_run_is_complete_from_the_start_so_that_no_sweep_submits_it() -> N
     run = an_accepted_run(a_plan(), dry_run=True)
     assert run.checkpoint.lifecycle_stage is Stage.COMPLETED
     assert run.job.manifest == an_accepted_run(a_plan()).job.manifest
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = st.fixed_dictionaries(
+    {"algorithmParameters": JSON | st.just({})},
+    optional={
+        "tag": JSON,
+        "requestApiVersion": JSON,
+        "payloadValidFor": JSON | st.sampled_from(["1h", "0", "9" * 30 + "h"]),
+        "parentRequest": JSON
+        | st.fixed_dictionaries({"requestId": st.text(), "algorithmName": st.text()}),
+        "customConfiguration": JSON
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "container": st.fixed_dictionaries({}, optional={"versionTag": JSON}),
+                "computeResources": st.fixed_dictionaries(
+                    {},
+                    optional={
+                        "cpuLimit": JSON,
+                        "limits": st.dictionaries(st.sampled_from(["cpu", "memory", "x"]), JSON),
+                        "requests": st.dictionaries(st.sampled_from(["cpu", "memory"]), JSON),
+                    },
+                ),
+                "runtimeEnvironment": st.fixed_dictionaries(
+                    {}, optional={"deadlineSeconds": JSON, "maximumRetries": JSON}
+                ),
+            },
+        ),
+    },
+)
+
+
+def outcome(body: bytes) -> AcceptedRun | InvalidInputError:
+    try:
+        return an_accepted_run(plan_run(decode_request(body), TEMPLATE))
+    except InvalidInputError as error:
+        return error
+
+
+# No deadlines: machines that run tests are slow at times, and this is not a test of speed.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(FIELDS)
+def test_any_json_is_accepted_or_refused_for_a_reason(fields: dict[str, Any]) -> None:
+    run = outcome(json.dumps(fields).encode())
+    if isinstance(run, InvalidInputError):
+        assert run.problems
+    else:
+        assert b"null" not in msgspec.json.encode(run.checkpoint.applied_configuration)
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_bytes_at_random_are_refused(body: bytes) -> None:
+    with pytest.raises(InvalidInputError):
+        decode_request(body)
 
 
 def owners(run: AcceptedRun) -> list[str]:

@@ -151,6 +151,7 @@ GPU = ComputeResources(limits={"cpu": "1", "nvidia.com/gpu": 1})
         (OLDER, {"cpuLimit": "2"}, {"cpuLimit": "2", "memoryLimit": "128Mi"}),
         (OLDER, {"limits": {"cpu": 2}}, {"limits": BOTH | {"cpu": 2}}),
         (None, {"limits": {"memory": "1Gi"}}, {"limits": {"memory": "1Gi"}}),
+        (None, {"limits": {"nvidia.com/gpu": 2}}, {}),
         (GPU, {"limits": {"nvidia.com/gpu": 2}}, {"limits": {"cpu": "1", "nvidia.com/gpu": 2}}),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from nexus_core.domain.errors import InvalidInputError
 from nexus_core.domain.job_manifest import (
     JobOrder,
     RunUrls,
@@ -241,3 +242,11 @@ def test_a_job_with_null_arguments_and_variables_is_left_alone() -> None:
     bare = b'{"spec":{"template":{"spec":{"containers":[{"args":null,"env":null}]}}}}'
     renewed = msgspec.json.decode(renew_urls(bare, "https://old.test", RENEWED))
     assert renewed["spec"]["template"]["spec"]["containers"][0]["env"] is None
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"", b"{", b"[]", b"{}", b"null", b'{"spec":{"template":[]}}']
+)
+def test_a_manifest_that_is_no_job_is_refused(manifest: bytes) -> None:
+    with pytest.raises(InvalidInputError):
+        renew_urls(manifest, "https://old.test", RENEWED)

@@ -1,11 +1,11 @@
 """The Kubernetes Job of a run: built from values, sent by nobody here."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from nexus_core.domain.errors import InvalidInputError
 from nexus_core.domain.job_resources import container_resources
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.request import ParentReference
@@ -117,21 +117,24 @@ def renew_urls(manifest: bytes, old_payload: str, new: RunUrls) -> bytes:
     stay: they don't expire, and the template may have set them.
 
     Raises:
-        msgspec.DecodeError: the manifest is not JSON.
+        InvalidInputError: the manifest is no Job.
     """
-    job = msgspec.json.decode(manifest)
     renewed = {
         PAYLOAD_URL_VARIABLE: new.payload,
         RESULT_UPLOAD_URL_VARIABLE: new.result_upload,
     }
-    for container in job["spec"]["template"]["spec"]["containers"]:
-        if old_payload and "args" in container:
-            container["args"] = [
-                argument.replace(old_payload, new.payload) for argument in container["args"] or ()
-            ]
+    try:
+        job = msgspec.json.decode(manifest)
+        containers = job["spec"]["template"]["spec"]["containers"]
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        raise InvalidInputError("The stored manifest is no Job") from error
+    for container in containers:
+        arguments = container.get("args")
+        if arguments and old_payload:
+            container["args"] = [text.replace(old_payload, new.payload) for text in arguments]
         for variable in container.get("env") or ():
-            if renewed.get(variable["name"]):
-                variable["value"] = renewed[variable["name"]]
+            if url := renewed.get(variable["name"]):
+                variable["value"] = url
     return encode_job(job)
 
 
@@ -283,14 +286,10 @@ def _volumes(
         (_secret, runtime.secret_file_mounts),
         (_storage, runtime.storage_mounts),
     ):
-        for source, mount in _items(wanted):
+        for source, mount in (wanted or {}).items():
             sources.setdefault(mount["name"], kind(source))
             mounts.append(mount)
     return sources, mounts
-
-
-def _items(mounts: Mapping[str, Object] | None) -> list[tuple[str, Object]]:
-    return list(mounts.items()) if mounts else []
 
 
 def _config_map(name: str) -> Object:

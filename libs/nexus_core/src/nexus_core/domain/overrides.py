@@ -139,7 +139,7 @@ def _compute(base: ComputeResources, override: ComputeOverrides) -> ComputeResou
     limits = _resized(limits_of(base), older | (override.limits or {}))
     requests = _resized(base.requests or {}, override.requests or {})
     if base.limits or override.limits:
-        base = replace(base, cpu_limit="", memory_limit="", limits=limits)
+        base = replace(base, cpu_limit="", memory_limit="", limits=limits or None)
     else:
         base = replace(
             base,
