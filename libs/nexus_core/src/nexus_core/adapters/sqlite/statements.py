@@ -13,7 +13,8 @@ from nexus_core.domain.stages import SOURCES, Stage
 
 
 def _listed(stages: Iterable[Stage]) -> str:
-    return ", ".join(f"'{stage}'" for stage in sorted(stages))
+    # NULL equals no stage, so that where none is listed none is found.
+    return ", ".join(f"'{stage}'" for stage in sorted(stages)) or "NULL"
 
 
 # Checkpoints, buffered Jobs and stages.
