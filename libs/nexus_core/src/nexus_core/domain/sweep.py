@@ -43,6 +43,13 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     An algorithm reports its result first and ends then: it may flush its logs.
     """
 
+    @property
+    def shortest(self) -> timedelta:
+        """The age below which no run is late for anything."""
+        return min(
+            self.late_after, self.new_expires_after, self.job_missing_grace, self.completion_grace
+        )
+
 
 class Submit(msgspec.Struct, frozen=True):
     """Create the run's Job from the buffer, ahead of the queue."""

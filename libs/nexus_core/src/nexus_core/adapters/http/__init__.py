@@ -1,0 +1,1 @@
+"""What services tell each other over HTTP, on aiohttp's client."""

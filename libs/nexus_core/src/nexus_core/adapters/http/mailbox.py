@@ -1,0 +1,82 @@
+"""What waits to be told to one scheduler."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
+
+import structlog
+
+from nexus_core.aio.backoff import Backoff
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.names import RunKey
+from nexus_core.ports.clock import Clock
+
+log = structlog.get_logger()
+
+Post = Callable[[str, Iterable[RunKey]], Awaitable[None]]
+"""Tells one URL of finished runs; raises `UnavailableError` when it was not heard."""
+
+# More than pile up while a scheduler answers. Of a scheduler that does not, clients wait no longer.
+_MOST_WAITING = 10_000
+
+# Keys in one call: some 100 KiB of JSON.
+_BATCH = 1000
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+
+
+class Mailbox:
+    """Delivers in order of arrival, a batch at a time; what comes meanwhile is the next batch.
+
+    So a busy receiver makes few calls, an idle one makes them at once, and a scheduler that is slow
+    holds up nobody else.
+    """
+
+    def __init__(self, url: str, post: Post, clock: Clock, attempts: int) -> None:
+        self._url = url
+        self._post = post
+        self._clock = clock
+        self._attempts = attempts
+        self._waiting: dict[RunKey, None] = {}
+        self._news = asyncio.Event()
+        self._closed = False
+        self.busy = False
+        """Whether something has still to be told."""
+
+    def put(self, keys: Iterable[RunKey]) -> None:
+        """Add runs; those that find no room are left to be found in the store by who waits."""
+        room = max(0, _MOST_WAITING - len(self._waiting))
+        self._waiting.update(dict.fromkeys(islice(keys, room)))
+        self.busy = True
+        self._news.set()
+
+    def close(self) -> None:
+        """Let `deliver` end after the batch it is at: the scheduler is gone."""
+        self._closed = True
+        self._news.set()
+
+    async def deliver(self) -> None:
+        """Deliver until closed."""
+        while not self._closed:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting and not self._closed:
+                batch = list(islice(self._waiting, _BATCH))
+                for key in batch:
+                    del self._waiting[key]
+                await self._tell(batch)
+            self.busy = False
+
+    async def _tell(self, batch: list[RunKey]) -> None:
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        for attempt in range(1, self._attempts + 1):
+            try:
+                await self._post(self._url, batch)
+            except UnavailableError as error:
+                if attempt == self._attempts or self._closed:
+                    log.warning("call back given up", url=self._url, error=str(error))
+                    return
+                await self._clock.sleep(backoff.next())
+            else:
+                return

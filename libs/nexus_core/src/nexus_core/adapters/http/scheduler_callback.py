@@ -1,0 +1,118 @@
+"""The port `SchedulerCallback`: finished runs, posted in batches to every scheduler that lives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Self
+
+import aiohttp
+import msgspec
+import structlog
+
+from nexus_core.adapters.http.mailbox import Mailbox
+from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.domain.callback import FINISHED_PATH, FinishedRuns
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.names import RunKey
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.lease_store import LeaseStore
+
+log = structlog.get_logger()
+
+# How long the list of living schedulers is good for, in seconds: a fraction of a lease.
+_LIST_LIFETIME = 5.0
+
+
+class HttpSchedulerCallback:
+    """Tells schedulers of finished runs, in the background.
+
+    All living schedulers are told, not the owner of the run alone: behind a load balancer a client
+    waits at any of them. It also spares reading who the owner is.
+    """
+
+    def __init__(
+        self,
+        leases: LeaseStore,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        attempts: int,
+        tasks: BackgroundTasks,
+    ) -> None:
+        self._leases = leases
+        self._session = session
+        self._clock = clock
+        self._attempts = attempts
+        self._tasks = tasks
+        self._fresh: dict[RunKey, None] = {}
+        self._news = asyncio.Event()
+        self._mailboxes: dict[str, Mailbox] = {}
+        self._listed_at: float | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, leases: LeaseStore, clock: Clock, *, secret: str, attempts: int, timeout: float
+    ) -> AsyncIterator[Self]:
+        """Start telling; what waits when the block is left has `timeout` seconds to get out."""
+        async with (
+            aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
+            ) as session,
+            BackgroundTasks() as tasks,
+        ):
+            callback = cls(leases, session, clock, attempts, tasks)
+            tasks.start("call backs", callback._distribute())
+            yield callback
+            await callback._last_words(timeout)
+
+    def finished(self, key: RunKey) -> None:
+        """Tell schedulers that a run has finished. Returns at once and never fails."""
+        self._fresh[key] = None
+        self._news.set()
+
+    async def _distribute(self) -> None:
+        """Hand what has finished to the mailbox of each living scheduler."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._refresh()
+            keys, self._fresh = self._fresh, {}
+            for mailbox in self._mailboxes.values():
+                mailbox.put(keys)
+
+    async def _refresh(self) -> None:
+        """Look up who lives, unless that was done just now."""
+        now = self._clock.monotonic()
+        if self._mailboxes and self._listed_at and now - self._listed_at < _LIST_LIFETIME:
+            return
+        try:
+            living = await self._leases.alive(self._clock.now())
+        except UnavailableError as error:
+            log.warning("schedulers not known", error=str(error))
+            return
+        self._listed_at = now
+        urls = {lease.callback_url.rstrip("/") + FINISHED_PATH for lease in living}
+        for gone in self._mailboxes.keys() - urls:
+            self._mailboxes.pop(gone).close()
+        for new in urls - self._mailboxes.keys():
+            mailbox = Mailbox(new, self._post, self._clock, self._attempts)
+            self._mailboxes[new] = mailbox
+            self._tasks.start(f"call backs to {new}", mailbox.deliver(), may_finish=True)
+
+    async def _post(self, url: str, keys: Iterable[RunKey]) -> None:
+        body = msgspec.json.encode(FinishedRuns(tuple(keys)))
+        try:
+            async with self._session.post(url, data=body) as response:
+                if response.status != 200:  # noqa: PLR2004 - the one answer that means: heard
+                    raise UnavailableError(f"answered {response.status}")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnavailableError(f"{type(error).__name__}: {error}") from error
+
+    async def _last_words(self, within: float) -> None:
+        try:
+            async with asyncio.timeout(within):
+                while self._fresh or any(box.busy for box in self._mailboxes.values()):
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            log.warning("call backs dropped", reason="shutting down")

@@ -1,0 +1,172 @@
+"""Starting the Job of a buffered run: by the scheduler in its turn, by the supervisor when late."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+import structlog
+
+from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
+from nexus_core.domain.durations import parse_duration
+from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
+from nexus_core.domain.job_manifest import RunUrls, renew_urls
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Stage, StageChange
+from nexus_core.operations.settle import Settler
+from nexus_core.ports.checkpoint_store import CheckpointStore
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import Cluster
+from nexus_core.ports.payload_store import Content, PayloadStore
+
+log = structlog.get_logger()
+
+# A run that waited this long may have been cancelled elsewhere, or submitted by a supervisor, and
+# even be done and its Job gone: starting it again would be wrong. Below what supervisors call late.
+_MAY_BE_STALE = timedelta(seconds=30)
+
+
+class BufferedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A buffered run with all that starting its Job takes, so that a queue need not read again."""
+
+    key: RunKey
+    cluster: str
+    manifest: bytes
+    payload_url: str
+    """The URL that the manifest holds."""
+    made_at: datetime
+    """When the manifest and its URLs were made."""
+    valid_for: timedelta
+    """How long its URLs are valid from then on."""
+    parent: RunKey | None
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint, job: BufferedJob, valid_for: timedelta) -> "BufferedRun":
+        """Put together what the store holds; `valid_for` where the run itself does not say."""
+        applied = checkpoint.applied_configuration
+        configured = applied.payload_configuration if applied else None
+        if configured and configured.payload_valid_for:
+            valid_for = parse_duration(configured.payload_valid_for)
+        return cls(
+            key=checkpoint.key,
+            cluster=job.cluster,
+            manifest=job.manifest,
+            payload_url=checkpoint.payload_uri,
+            made_at=checkpoint.received_at,
+            valid_for=valid_for,
+            parent=checkpoint.parent_key,
+        )
+
+
+class Launched(StrEnum):
+    """How a launch ended. Each of them is final: the run needs no further launch."""
+
+    RUNNING = "running"
+    """The Job exists, and the run is `RUNNING` or further."""
+    REJECTED = "rejected"
+    """The cluster will never take this Job; the run is `SCHEDULING_FAILED`."""
+    FINISHED_BEFORE = "finished_before"
+    """The run had finished, mostly by being cancelled; its Job is gone again."""
+
+
+class Launcher:
+    """Creates Jobs of buffered runs and records that they run.
+
+    Idempotent, and safe against others who launch the same run: the Job is named like the run.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        payloads: PayloadStore,
+        clusters: Mapping[str, Cluster],
+        settler: Settler,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._payloads = payloads
+        self._clusters = clusters
+        self._settler = settler
+        self._clock = clock
+
+    async def launch(self, run: BufferedRun) -> Launched:
+        """Start a run's Job.
+
+        Raises:
+            UnavailableError: the cluster or the store can't be used now. The Job may exist;
+                launching again is right.
+        """
+        cluster = self._clusters.get(run.cluster)
+        if cluster is None:
+            raise UnavailableError(f"cluster '{run.cluster}' is not known here")
+        if await self._needs_no_job(run):
+            return Launched.FINISHED_BEFORE
+        try:
+            handle = await cluster.create_job(run.key, await self._fresh_manifest(run))
+        except (JobRejectedError, ConflictError) as error:
+            await self._settler.settle(
+                run.key,
+                StageChange(
+                    to=Stage.SCHEDULING_FAILED,
+                    at=self._clock.now(),
+                    cause=f"Cluster '{run.cluster}' refused the Job of this run.",
+                    details=str(error),
+                ),
+            )
+            return Launched.REJECTED
+        now = self._clock.now()
+        advance = await self._store.advance(
+            run.key, StageChange(to=Stage.RUNNING, at=now, sent_at=now, job_uid=handle.uid)
+        )
+        if advance.applied or advance.stage in _JOB_ENDS_BY_ITSELF:
+            return Launched.RUNNING
+        # Cancelled, or given up by a supervisor, while the Job was being created.
+        log.info("job deleted, run finished before", request_id=run.key.request_id)
+        await cluster.delete_job(run.key)
+        return Launched.FINISHED_BEFORE
+
+    async def _needs_no_job(self, run: BufferedRun) -> bool:
+        """Tell whether a run has come to its end, or is past its start, without this launch."""
+        if run.parent is not None and await self._parent_was_cancelled(run):
+            return True
+        if self._clock.now() - run.made_at < _MAY_BE_STALE:
+            return False
+        checkpoint = await self._store.find(run.key)
+        return checkpoint is None or checkpoint.lifecycle_stage is not Stage.BUFFERED
+
+    async def _parent_was_cancelled(self, run: BufferedRun) -> bool:
+        """Cancel a child whose parent was cancelled while the child was on its way in.
+
+        Cancelling lists the children that are there; a child accepted at that very moment is not
+        among them. It is stored by the time this looks, so one of the two sees the other.
+        """
+        parent = await self._store.find(run.parent) if run.parent else None
+        if parent is None or parent.lifecycle_stage is not Stage.CANCELLED:
+            return False
+        await self._settler.settle(
+            run.key,
+            StageChange(
+                to=Stage.CANCELLED,
+                at=self._clock.now(),
+                cause=f"Cancelled with its parent {run.parent}.",
+                details=parent.algorithm_failure_details,
+            ),
+        )
+        return True
+
+    async def _fresh_manifest(self, run: BufferedRun) -> bytes:
+        """Return the manifest with URLs that will outlive the Job's start.
+
+        Most runs start within seconds, and signing again would be work for nothing.
+        """
+        if self._clock.now() - run.made_at < run.valid_for / 4:
+            return run.manifest
+        urls = RunUrls(
+            payload=await self._payloads.download_url(Content.PAYLOAD, run.key, run.valid_for),
+            result_upload=await self._payloads.upload_url(Content.RESULT, run.key, run.valid_for),
+        )
+        return renew_urls(run.manifest, run.payload_url, urls)
+
+
+# The algorithm has spoken (or was found to run): its Job ends, and is removed, by its own rules.
+_JOB_ENDS_BY_ITSELF = frozenset({Stage.RUNNING, Stage.COMPLETED, Stage.FAILED})

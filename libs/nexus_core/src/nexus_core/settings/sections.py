@@ -1,0 +1,144 @@
+"""Settings that more than one service has, under the names that Go deployments set already."""
+
+import socket
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from nexus_core.settings.loader import Section
+from nexus_core.settings.values import ByteSize, Duration, Secret
+from nexus_core.telemetry.logging import LogFormat, LogLevel
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Listen(Section, frozen=True):
+    """Where a service listens."""
+
+    host: str = "127.0.0.1"
+    """Loopback unless told otherwise: whoever opens it to a network decides so."""
+    port: Port = 0
+    """0 lets the system choose a free one."""
+
+
+class BufferConfig(Section, frozen=True):
+    """How fast queued runs go to a cluster."""
+
+    failure_rate_base_delay: Duration = Duration(0.1)
+    """First pause after a cluster refused; doubles with each further refusal."""
+    failure_rate_max_delay: Duration = Duration(1)
+    """Longest such pause."""
+    rate_limit_elements_per_second: Annotated[float, Meta(gt=0)] = 10
+    """Jobs a second and cluster."""
+    rate_limit_elements_burst: Positive = 100
+    """Jobs at once after a quiet time."""
+    workers: Positive = 10
+    """Jobs being created at the same time, a cluster."""
+    payload_valid_for: Duration = Duration(24 * 3600)
+    """How long payload URLs are valid where neither request nor template says."""
+    queue_limit: Positive = 10_000
+    """Runs that wait in one scheduler; further ones are answered 429. About 4 KiB each."""
+
+
+class S3Buffer(Section, frozen=True):
+    """Where payloads and results are kept, and the queue in front of the clusters."""
+
+    payload_storage_path: str = ".nexus/payloads"
+    """`s3a://bucket/prefix`, or a folder of this machine (then served by signed URL)."""
+    access_key_id: str = ""
+    secret_access_key: Secret = Secret("")
+    region: str = ""
+    endpoint: str = ""
+    buffer_config: BufferConfig = field(default_factory=BufferConfig)
+
+
+class ScyllaCqlStore(Section, frozen=True):
+    """A Scylla or Cassandra cluster."""
+
+    hosts: tuple[str, ...] = ()
+    port: Port = 9042
+    user: str = ""
+    password: Secret = Secret("")
+    local_dc: str = ""
+
+
+class EmbeddedStore(Section, frozen=True):
+    """The SQLite checkpoint store."""
+
+    path: str = ".nexus/checkpoints.sqlite"
+    """Its file; made when missing."""
+
+
+class ProcessClusterSection(Section, frozen=True):
+    """The cluster whose Jobs are processes of this machine."""
+
+    name: str = "standalone"
+    """What workgroups call it."""
+    path: str = ".nexus/cluster"
+    """Where its Jobs' records and logs are."""
+    working_directory: str = "."
+    """Where commands start."""
+    max_pods: Positive = 16
+    """Processes at the same time; further Jobs wait."""
+
+
+class CatalogueSection(Section, frozen=True):
+    """Where templates and workgroups come from."""
+
+    paths: tuple[str, ...] = ("examples",)
+    """Folders of YAML manifests, read with all folders below them."""
+
+
+class Signing(Section, frozen=True):
+    """Signed URLs of the scheduler's own."""
+
+    secret: Secret = Secret("")
+    """At most 64 bytes, the same for all services; empty: standalone makes one and keeps it."""
+    tenant_id: str = "nexus"
+
+
+class Callback(Section, frozen=True):
+    """How receivers and supervisors tell schedulers of finished runs."""
+
+    secret: Secret = Secret("")
+    """Shared by all services; empty: the scheduler takes no call backs, and clients poll."""
+    attempts: Positive = 5
+    """Tries before giving up; who waits then finds the result in the store a little later."""
+    timeout: Duration = Duration(2)
+    """For one try."""
+
+
+class ServiceSettings(Section, frozen=True):
+    """What every service has; each deployable adds its own."""
+
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.AUTO
+    host_name: str = field(default_factory=socket.gethostname)
+    """What this instance calls itself in checkpoints (`received_by_host`) and leases."""
+    drain_timeout: Duration = Duration(10)
+    """How long requests and launches under way may go on after a signal to stop."""
+    api_tokens: tuple[Secret, ...] = ()
+    """Bearer tokens that open the API; none: it is open, as behind an ingress that checks."""
+    max_payload_size: ByteSize = ByteSize(500 * 1024**2)
+    """Longest request body; a longer one is refused while it is read."""
+    body_timeout: Duration = Duration(60)
+    """How long a client may take to send a body."""
+    cql_store_type: Literal["embedded", "scylla", "astra", "keyspaces"] = "embedded"
+    s3_buffer: S3Buffer = field(default_factory=S3Buffer)
+    scylla_cql_store: ScyllaCqlStore = field(default_factory=ScyllaCqlStore)
+    embedded_store: EmbeddedStore = field(default_factory=EmbeddedStore)
+    process_cluster: ProcessClusterSection = field(default_factory=ProcessClusterSection)
+    catalogue: CatalogueSection = field(default_factory=CatalogueSection)
+    signing: Signing = field(default_factory=Signing)
+    callback: Callback = field(default_factory=Callback)
+    scheduler_url: str = "http://127.0.0.1:8080"
+    """Where algorithms and clients reach the scheduler."""
+    receiver_url: str = "http://127.0.0.1:8081"
+    """Where algorithms reach the receiver."""
+    runtime_namespace: str = "nexus"
+    """Kubernetes namespace in which Jobs run."""
+    deploy_namespace: str = "nexus"
+    """Kubernetes namespace that holds templates and workgroups."""
+    kube_config_path: str = ""
+    shard_kube_config_path: str = ""

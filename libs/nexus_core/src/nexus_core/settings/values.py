@@ -1,0 +1,43 @@
+"""Kinds of setting that YAML and the environment can only write as text."""
+
+from typing import Self
+
+from nexus_core.domain.durations import parse_duration
+from nexus_core.domain.quantities import parse_quantity
+
+
+class Duration(float):
+    """Seconds, written as a Go duration: `100ms`, `30s`, `1h30m`."""
+
+    @classmethod
+    def parse(cls, written: object) -> Self:
+        """Read a duration; a bare number is refused, since its unit would be a guess."""
+        return cls(parse_duration(str(written)).total_seconds())
+
+
+class ByteSize(int):
+    """Bytes, written as a Kubernetes quantity: `500Mi`, `1Gi`, `4096`."""
+
+    @classmethod
+    def parse(cls, written: object) -> Self:
+        """Read a size; it may not be negative."""
+        if not isinstance(written, str | int | float):
+            raise ValueError("must be a quantity such as 500Mi")  # noqa: TRY004 - one kind of error
+        size = int(parse_quantity(written))
+        if size < 0:
+            raise ValueError("must not be negative")
+        return cls(size)
+
+
+class Secret(str):
+    """Text that never shows itself in logs, tracebacks or a printed struct."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, written: object) -> Self:
+        """Take the text as it is."""
+        return cls(str(written))
+
+    def __repr__(self) -> str:
+        return "Secret('***')" if self else "Secret('')"

@@ -1,0 +1,76 @@
+"""Logs: JSON lines for machines, colours for a terminal."""
+
+import logging
+import sys
+from enum import StrEnum
+from typing import TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    """`console` on a terminal, else `json`."""
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least severe lines that are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def configure_logging(
+    process: str, level: LogLevel, form: LogFormat, stream: TextIO | None = None
+) -> None:
+    """Set up logging for the whole process; call it once, before anything logs.
+
+    Lines go to standard error, so that what a command prints stays apart from what it logs.
+    Libraries that log through the standard library go the same way.
+    """
+    stream = stream or sys.stderr
+    number = logging.getLevelNamesMapping()[level.upper()]
+    console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
+
+    def add_process(_: object, __: str, line: EventDict) -> EventDict:
+        line.setdefault("process", process)
+        return line
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if console else "iso", utc=not console),
+    ]
+    if not console:
+        shared.append(add_process)
+    if console:
+        last: list[Processor] = [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    else:
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    # Libraries are of interest when something is wrong; their chatter is not.
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def _to_json(line: EventDict, **_: object) -> str:
+    return msgspec.json.encode(line, enc_hook=repr).decode()

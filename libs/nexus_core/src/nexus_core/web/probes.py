@@ -1,0 +1,87 @@
+"""Liveness, readiness and metrics."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from nexus_core.domain.errors import NexusError
+from nexus_core.web.bodies import json_response
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when a part answers; raises with the reason when it does not."""
+
+# Kubernetes gives a probe one second unless told otherwise; the answer must be out before.
+_CHECK_SECONDS = 0.8
+
+
+class PartState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether one part of a service can be used."""
+
+    ready: bool
+    reason: str = ""
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether a service can do its work, and each part of it by name."""
+
+    ready: bool
+    parts: dict[str, PartState]
+
+
+class Health:
+    """What a service's probes tell; the parts are registered where they are opened."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Check] = {}
+        self._stopping = False
+
+    def watch(self, part: str, check: Check) -> None:
+        """Let readiness depend on a part."""
+        self._checks[part] = check
+
+    def stopping(self) -> None:
+        """Say not ready from now on, so that no new work is sent here."""
+        self._stopping = True
+
+    async def readiness(self) -> Readiness:
+        """Ask all parts at once."""
+        names = list(self._checks)
+        states = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
+        parts: Mapping[str, PartState] = dict(zip(names, states, strict=True))
+        if self._stopping:
+            parts = {**parts, "service": PartState(ready=False, reason="is shutting down")}
+        return Readiness(all(part.ready for part in parts.values()), dict(parts))
+
+
+async def _ask(check: Check) -> PartState:
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await check()
+    except TimeoutError:
+        return PartState(ready=False, reason=f"did not answer within {_CHECK_SECONDS} s")
+    except NexusError as error:
+        return PartState(ready=False, reason=str(error))
+    return PartState(ready=True)
+
+
+def add_probes(app: web.Application, health: Health, registry: CollectorRegistry) -> None:
+    """Serve `/livez`, `/readyz` and `/metrics`."""
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readyz(_: web.Request) -> web.Response:
+        readiness = await health.readiness()
+        return json_response(readiness, 200 if readiness.ready else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)

@@ -1,0 +1,61 @@
+"""Starting and stopping an HTTP service in order."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from nexus_core.domain.errors import UnavailableError
+
+# Connections that wait to be taken; a burst of clients finds the system's own maximum instead.
+_BACKLOG = 1024
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address, before anything else is opened; port 0 lets the system choose.
+
+    Nothing is answered yet: connections wait until `listening` serves them.
+
+    Raises:
+        UnavailableError: the address can't be had; one line that says why.
+    """
+    try:
+        return socket.create_server((host, port), backlog=_BACKLOG)
+    except OSError as error:
+        raise UnavailableError(_cannot_listen(host, port, error)) from error
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return the URL of an address that was taken."""
+    host, port = bound.getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, bound: socket.socket, drain_seconds: float
+) -> AsyncIterator[None]:
+    """Serve `app` while the block runs.
+
+    On leaving, no new connection is taken, requests under way have `drain_seconds` to end, and are
+    then cancelled.
+    """
+    # The access log costs as much as the request itself; metrics and events say more.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=drain_seconds, handle_signals=False
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, bound, backlog=_BACKLOG).start()
+        yield
+    finally:
+        await asyncio.shield(runner.cleanup())
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{host}:{port} is taken by another process; stop it, or choose another port"
+    return f"{host}:{port} can't be listened on: {error.strerror or error}"

@@ -1,0 +1,18 @@
+"""What a receiver works with: ports, filled by a composition root."""
+
+from dataclasses import dataclass
+
+from nexus_core.ports.checkpoint_store import CheckpointStore
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.payload_store import PayloadStore
+from nexus_core.ports.scheduler_callback import SchedulerCallback
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiverParts:
+    """Open adapters; whoever opened them closes them after the receiver."""
+
+    store: CheckpointStore
+    payloads: PayloadStore
+    callback: SchedulerCallback
+    clock: Clock

@@ -1,0 +1,56 @@
+"""The scheduler's sign of life."""
+
+from datetime import timedelta
+
+import structlog
+
+from nexus_core.domain.checkpoint import Lease
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.lease_store import LeaseStore
+
+log = structlog.get_logger()
+
+# Two renewals may fail before the third comes too late.
+_RENEWALS = 3
+
+
+class LeaseKeeper:
+    """Holds the lease of a scheduler while it lives."""
+
+    def __init__(
+        self,
+        leases: LeaseStore,
+        owner: str,
+        callback_url: str,
+        duration: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._leases = leases
+        self._owner = owner
+        self._callback_url = callback_url
+        self._duration = duration
+        self._clock = clock
+
+    async def renew(self) -> None:
+        """Renew the lease once."""
+        expires_at = self._clock.now() + self._duration
+        await self._leases.renew(
+            Lease(owner=self._owner, callback_url=self._callback_url, expires_at=expires_at)
+        )
+
+    async def keep(self) -> None:
+        """Renew the lease again and again, until cancelled."""
+        while True:
+            await self._clock.sleep(self._duration.total_seconds() / _RENEWALS)
+            try:
+                await self.renew()
+            except UnavailableError as error:
+                log.warning("lease not renewed", owner=self._owner, error=str(error))
+
+    async def release(self) -> None:
+        """Let others take over at once. What fails here, time does."""
+        try:
+            await self._leases.release(self._owner, self._clock.now())
+        except UnavailableError as error:
+            log.warning("lease not released", owner=self._owner, error=str(error))

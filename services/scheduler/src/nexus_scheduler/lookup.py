@@ -1,0 +1,136 @@
+"""Answering what became of runs."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from msgspec import UNSET
+
+from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
+from nexus_core.domain.errors import NotFoundError
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Stage
+from nexus_core.ports.payload_store import Content
+from nexus_scheduler.errors import NoPayloadError
+from nexus_scheduler.parts import SchedulerParts
+from nexus_scheduler.waiters import Waiters
+from nexus_scheduler.wire import RunResult
+
+# A call back is lost when its sender dies, and goes to another scheduler than the one a client
+# waits at; then the store is asked. Doubling from half a second keeps thousands of waiters cheap.
+_FIRST_POLL = 0.5
+_LONGEST_POLL = 5.0
+
+
+class Lookup:
+    """Reads runs for clients."""
+
+    def __init__(self, parts: SchedulerParts, waiters: Waiters, url_valid_for: timedelta) -> None:
+        self._store = parts.store
+        self._index = parts.index
+        self._payloads = parts.payloads
+        self._clock = parts.clock
+        self._waiters = waiters
+        self._url_valid_for = url_valid_for
+
+    async def checkpoint(self, key: RunKey) -> Checkpoint:
+        """Return what is recorded of a run.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        checkpoint = await self._store.find(key)
+        if checkpoint is None:
+            raise NotFoundError(f"there is no run {key}")
+        return checkpoint
+
+    async def result(self, key: RunKey, wait: float = 0.0) -> RunResult:
+        """Return the result of a run; wait up to `wait` seconds for it to finish.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        checkpoint = await self._finished(key, wait) if wait else await self.checkpoint(key)
+        return await self._present(checkpoint)
+
+    async def tagged(self, tag: str) -> Sequence[RunResult]:
+        """Return the results of all runs with a tag, newest first."""
+        found = await self._index.tagged(tag)
+        return [await self._present(checkpoint, name_algorithm=True) for checkpoint in found]
+
+    async def retag(self, key: RunKey, tag: str) -> None:
+        """Give a run another tag.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        if not await self._store.retag(key, tag, self._clock.now()):
+            raise NotFoundError(f"there is no run {key}")
+
+    async def buffered_job(self, key: RunKey) -> BufferedJob:
+        """Return the Job of a run as it was buffered.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        job = await self._store.find_job(key)
+        if job is None:
+            raise NotFoundError(f"there is no buffered Job of a run {key}")
+        return job
+
+    async def payload_url(self, key: RunKey) -> str:
+        """Return a URL to the payload that is valid from now on.
+
+        Raises:
+            NotFoundError: there is no such run.
+            NoPayloadError: no payload is stored for it.
+        """
+        checkpoint = await self.checkpoint(key)
+        if not checkpoint.payload_uri:
+            raise NoPayloadError(f"no payload is stored for run {key}")
+        return await self._payloads.download_url(
+            Content.PAYLOAD, key, self._url_valid_for, checkpoint.content_hash
+        )
+
+    async def _finished(self, key: RunKey, wait: float) -> Checkpoint:
+        until = self._clock.monotonic() + wait
+        poll = _FIRST_POLL
+        # Registered before the first look: what happens in between is not missed.
+        with self._waiters.waiting(key) as finished:
+            while True:
+                checkpoint = await self.checkpoint(key)
+                left = until - self._clock.monotonic()
+                if checkpoint.lifecycle_stage.finished or left <= 0 or self._waiters.closed:
+                    return checkpoint
+                await self._woken(finished, min(left, poll))
+                finished.clear()
+                poll = min(2 * poll, _LONGEST_POLL)
+
+    async def _woken(self, event: asyncio.Event, within: float) -> None:
+        woken = asyncio.create_task(event.wait(), name="woken")
+        timer = asyncio.create_task(self._clock.sleep(within), name="poll timer")
+        try:
+            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            timer.cancel()
+
+    async def _present(self, checkpoint: Checkpoint, *, name_algorithm: bool = False) -> RunResult:
+        completed = checkpoint.lifecycle_stage is Stage.COMPLETED
+        failed = checkpoint.lifecycle_stage.finished and not completed
+        return RunResult(
+            request_id=checkpoint.id,
+            status=checkpoint.lifecycle_stage,
+            result_uri=await self._result_url(checkpoint) if completed else "",
+            run_error_message=checkpoint.algorithm_failure_cause if failed else "",
+            algorithm_name=checkpoint.algorithm if name_algorithm else UNSET,
+        )
+
+    async def _result_url(self, checkpoint: Checkpoint) -> str:
+        """Return the recorded URI, or a signed URL where it names what was uploaded here."""
+        uri = checkpoint.result_uri
+        if uri and uri == self._payloads.uri(Content.RESULT, checkpoint.key):
+            return await self._payloads.download_url(
+                Content.RESULT, checkpoint.key, self._url_valid_for
+            )
+        return uri

@@ -1,0 +1,84 @@
+"""All metrics of the scheduler."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_WAIT_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
+
+
+class QueueMetrics:
+    """What happens between accepting a run and its Job."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._queued = Gauge(
+            "nexus_scheduler_queued_runs",
+            "Runs that wait for their turn at a cluster",
+            ("cluster",),
+            registry=registry,
+        )
+        self._launches = Counter(
+            "nexus_scheduler_launches",
+            "Attempts to start a Job, by outcome",
+            ("cluster", "outcome"),
+            registry=registry,
+        )
+        self._wait = Histogram(
+            "nexus_scheduler_queue_wait_seconds",
+            "Time from accepting a run to its Job's creation",
+            ("cluster",),
+            buckets=_WAIT_BUCKETS,
+            registry=registry,
+        )
+        self._creation = Histogram(
+            "nexus_scheduler_launch_duration_seconds",
+            "Time to create a Job and record it",
+            ("cluster",),
+            registry=registry,
+        )
+
+    def watch_depth(self, cluster: str, depth: Callable[[], float]) -> None:
+        """Let the gauge of a lane show its length whenever it is scraped."""
+        self._queued.labels(cluster).set_function(depth)
+
+    def launched(self, cluster: str, outcome: str, waited: float | None = None) -> None:
+        """Count an attempt; `waited` in seconds when it was the last one of its run."""
+        self._launches.labels(cluster, outcome).inc()
+        if waited is not None:
+            self._wait.labels(cluster).observe(waited)
+
+    @contextmanager
+    def launching(self, cluster: str) -> Iterator[None]:
+        """Time an attempt."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._creation.labels(cluster).observe(time.perf_counter() - began)
+
+
+class RunMetrics:
+    """What becomes of requests."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._accepted = Counter(
+            "nexus_scheduler_accepted_runs",
+            "Runs that were answered 202 and are durable",
+            ("algorithm",),
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "nexus_scheduler_waiting_clients",
+            "Clients that wait for a result in a long poll",
+            registry=registry,
+        )
+
+    def accepted(self, algorithm: str) -> None:
+        """Count a run; the algorithm is one of the catalogue, so the label is bounded."""
+        self._accepted.labels(algorithm).inc()
+
+    def watch_waiting(self, waiting: Callable[[], float]) -> None:
+        """Let the gauge show how many wait whenever it is scraped."""
+        self._waiting.set_function(waiting)

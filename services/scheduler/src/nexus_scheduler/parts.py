@@ -1,0 +1,37 @@
+"""What a scheduler works with: ports, filled by a composition root."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nexus_core.domain.data_urls import SignedUrls
+from nexus_core.ports.catalogue import Catalogue
+from nexus_core.ports.checkpoint_store import CheckpointStore
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import Cluster
+from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.ports.payload_store import PayloadStore
+from nexus_core.ports.run_index import RunIndex
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerParts:
+    """Open adapters; whoever opened them closes them after the scheduler."""
+
+    store: CheckpointStore
+    index: RunIndex
+    leases: LeaseStore
+    payloads: PayloadStore
+    catalogue: Catalogue
+    clusters: Mapping[str, Cluster]
+    """By the name that workgroups give them."""
+    urls: SignedUrls
+    clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """Who this scheduler is, and where Jobs find it and the receiver."""
+
+    owner: str
+    scheduler_url: str
+    receiver_url: str

@@ -1,0 +1,190 @@
+"""The virtual queue: runs that are safe in the store and wait for their turn at a cluster.
+
+The store is the queue's truth; what is held here only saves reading it again. A lane a cluster, so
+that one that refuses holds up nobody else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+
+from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.aio.token_bucket import TokenBucket
+from nexus_core.domain.errors import OverloadedError, UnavailableError
+from nexus_core.domain.names import RunKey
+from nexus_core.operations.launch import BufferedRun, Launcher
+from nexus_core.ports.clock import Clock
+from nexus_core.settings.sections import BufferConfig
+from nexus_scheduler.metrics import QueueMetrics
+
+log = structlog.get_logger()
+
+
+class Lane:
+    """The runs that wait for one cluster: delayed ones first, each kind in order of arrival."""
+
+    def __init__(
+        self,
+        cluster: str,
+        launcher: Launcher,
+        config: BufferConfig,
+        clock: Clock,
+        metrics: QueueMetrics,
+    ) -> None:
+        self.cluster = cluster
+        self._launcher = launcher
+        self._config = config
+        self._clock = clock
+        self._metrics = metrics
+        self._bucket = TokenBucket(
+            config.rate_limit_elements_per_second, config.rate_limit_elements_burst, clock
+        )
+        self._backoff = Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay)
+        self._closed_until = clock.monotonic()
+        # A run that is cancelled leaves `_runs` at once, and the order when its turn comes.
+        self._runs: dict[RunKey, BufferedRun] = {}
+        self._delayed: deque[RunKey] = deque()
+        self._fresh: deque[RunKey] = deque()
+        self._arrivals = asyncio.Semaphore(0)
+        self._idle_workers: set[asyncio.Task[None] | None] = set()
+        self._launching: set[asyncio.Task[None] | None] = set()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def put(self, run: BufferedRun, *, delayed: bool) -> None:
+        """Add a run; one that waits already keeps its place."""
+        if run.key in self._runs:
+            return
+        self._runs[run.key] = run
+        (self._delayed if delayed else self._fresh).append(run.key)
+        self._arrivals.release()
+
+    def remove(self, key: RunKey) -> bool:
+        """Take a run out before its turn; False when it does not wait here."""
+        return self._runs.pop(key, None) is not None
+
+    def start(self, tasks: BackgroundTasks) -> None:
+        """Start the workers of this lane."""
+        for number in range(self._config.workers):
+            tasks.start(f"lane {self.cluster} worker {number}", self._work())
+
+    async def drain(self) -> None:
+        """Let launches under way end, and start no other. What waits stays in the store."""
+        for worker in self._idle_workers:
+            if worker:
+                worker.cancel()
+        if launching := [worker for worker in self._launching if worker]:
+            await asyncio.wait(launching)
+
+    async def _work(self) -> None:
+        worker = asyncio.current_task()
+        while True:
+            self._idle_workers.add(worker)
+            run = await self._next()
+            self._idle_workers.discard(worker)
+            self._launching.add(worker)
+            try:
+                await self._launch(run)
+            finally:
+                self._launching.discard(worker)
+
+    async def _next(self) -> BufferedRun:
+        """Wait for a run, then for the lane to be open, then for the rate limit."""
+        while True:
+            await self._arrivals.acquire()
+            try:
+                while (closed_for := self._closed_until - self._clock.monotonic()) > 0:
+                    await self._clock.sleep(closed_for)
+                await self._bucket.take()
+            except asyncio.CancelledError:
+                self._arrivals.release()
+                raise
+            # Looked for only now: one cancelled while this waited must not be launched.
+            order = self._delayed or self._fresh
+            if order and (run := self._runs.pop(order.popleft(), None)):
+                return run
+
+    async def _launch(self, run: BufferedRun) -> None:
+        try:
+            with self._metrics.launching(self.cluster):
+                outcome = await self._launcher.launch(run)
+        except UnavailableError as error:
+            self._put_back(run, error)
+        except Exception:
+            # Kept in front, a run that breaks the launcher would block its lane for ever. The
+            # supervisor finds it late in the store and tries on its own.
+            self._metrics.launched(self.cluster, "error")
+            log.exception("launch failed", request_id=run.key.request_id, cluster=self.cluster)
+        else:
+            self._backoff.reset()
+            waited = (self._clock.now() - run.made_at).total_seconds()
+            self._metrics.launched(self.cluster, outcome, waited)
+
+    def _put_back(self, run: BufferedRun, error: UnavailableError) -> None:
+        """Put a run in front again and close the lane for a while; no run fails by this."""
+        delay = max(self._backoff.next(), error.retry_after or 0.0)
+        self._closed_until = max(self._closed_until, self._clock.monotonic() + delay)
+        self._metrics.launched(self.cluster, "refused")
+        log.warning("cluster refuses", cluster=self.cluster, error=str(error), retry_in=delay)
+        self._runs[run.key] = run
+        self._delayed.appendleft(run.key)
+        self._arrivals.release()
+
+
+class LaunchQueue:
+    """All lanes, and the bound on what they hold together."""
+
+    def __init__(self, lanes: Mapping[str, Lane], limit: int) -> None:
+        self._lanes = lanes
+        self.limit = limit
+        """The most runs that the lanes hold together."""
+        self._claimed = 0
+
+    def __len__(self) -> int:
+        return sum(len(lane) for lane in self._lanes.values())
+
+    @property
+    def free(self) -> int:
+        """How many more runs the queue takes."""
+        return self.limit - self._claimed - len(self)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place for a run that is being made durable.
+
+        Raises:
+            OverloadedError: there is none.
+        """
+        if self.free <= 0:
+            raise OverloadedError(f"{self.limit} runs are queued already", retry_after=2)
+        self._claimed += 1
+        try:
+            yield
+        finally:
+            self._claimed -= 1
+
+    def put(self, run: BufferedRun, *, delayed: bool = False) -> None:
+        """Queue a run for its cluster; delayed ones go ahead of all that are not."""
+        self._lanes[run.cluster].put(run, delayed=delayed)
+
+    def remove(self, key: RunKey) -> bool:
+        """Take a run out before its turn; False when it does not wait here."""
+        return any(lane.remove(key) for lane in self._lanes.values())
+
+    def start(self, tasks: BackgroundTasks) -> None:
+        """Start launching."""
+        for lane in self._lanes.values():
+            lane.start(tasks)
+
+    async def drain(self, within: float) -> None:
+        """Stop launching; launches under way have `within` seconds to end."""
+        drains = [asyncio.create_task(lane.drain()) for lane in self._lanes.values()]
+        if drains:
+            _, late = await asyncio.wait(drains, timeout=within)
+            for drain in late:
+                drain.cancel()

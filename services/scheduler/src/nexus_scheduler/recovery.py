@@ -1,0 +1,68 @@
+"""Taking up again what this scheduler had queued before it was restarted."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from nexus_core.domain.checkpoint import OpenRun, RunCursor
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.operations.launch import BufferedRun
+from nexus_scheduler.parts import SchedulerParts
+from nexus_scheduler.queue import LaunchQueue
+
+log = structlog.get_logger()
+
+# Runs read at once: many a round trip, little memory.
+_PAGE = 200
+
+# Between two looks at a queue that is too full, or a store that is away, in seconds.
+_PAUSE = 1.0
+
+
+class Recovery:
+    """Queues the `BUFFERED` runs that the store has under this scheduler's name.
+
+    A container that is restarted in its pod keeps its name. One that never comes back is no
+    matter: the supervisor submits what it owned. Both at once end in one Job a run.
+    """
+
+    def __init__(
+        self, parts: SchedulerParts, queue: LaunchQueue, owner: str, url_valid_for: timedelta
+    ) -> None:
+        self._store = parts.store
+        self._index = parts.index
+        self._clock = parts.clock
+        self._clusters = parts.clusters
+        self._queue = queue
+        self._owner = owner
+        self._url_valid_for = url_valid_for
+
+    async def recover(self, received_before: datetime) -> None:
+        """Queue all runs received before a time, ahead of new ones, as the queue takes them."""
+        recovered, after = 0, None
+        while True:
+            if self._queue.free < _PAGE:
+                await self._clock.sleep(_PAUSE)
+                continue
+            try:
+                page = await self._index.buffered_by(self._owner, _PAGE, after)
+                old = [run for run in page if run.received_at < received_before]
+                for run in old:
+                    await self._requeue(run)
+            except UnavailableError as error:
+                log.warning("recovery waits", error=str(error))
+                await self._clock.sleep(_PAUSE)
+                continue
+            recovered += len(old)
+            if len(old) < _PAGE:
+                break
+            after = RunCursor(old[-1].received_at, old[-1].key.request_id)
+        if recovered:
+            log.info("runs recovered", runs=recovered, owner=self._owner)
+
+    async def _requeue(self, run: OpenRun) -> None:
+        checkpoint = await self._store.find(run.key)
+        job = await self._store.find_job(run.key)
+        if checkpoint is None or job is None or job.cluster not in self._clusters:
+            return
+        self._queue.put(BufferedRun.of(checkpoint, job, self._url_valid_for), delayed=True)

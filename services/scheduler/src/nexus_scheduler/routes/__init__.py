@@ -1,0 +1,1 @@
+"""HTTP: handlers that decode, call and encode, and the families of endpoints made of them."""

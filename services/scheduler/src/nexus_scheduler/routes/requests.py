@@ -1,0 +1,147 @@
+"""Reading what a request asks for: path, query and body, each with a clear refusal."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from nexus_core.domain.checkpoint import RunCursor, RunFilter
+from nexus_core.domain.durations import parse_duration
+from nexus_core.domain.errors import InvalidInputError, Problem
+from nexus_core.domain.names import RunKey, is_request_id, is_resource_name, parse_run_key
+from nexus_core.domain.stages import Stage
+
+LONGEST_WAIT = 300.0
+"""Seconds a long poll may ask for; proxies on the way cut much longer ones off."""
+
+MOST_RUNS = 1000
+"""Runs in one page of a list."""
+
+_LONGEST_TAG = 1024
+_LONGEST_KEY = 255
+
+
+def bad(name: str, message: str) -> InvalidInputError:
+    """Make the error for one wrong part of a request."""
+    return InvalidInputError(f"{name}: {message}", (Problem(name, message),))
+
+
+def run_key(request: web.Request) -> RunKey:
+    """Read the run that the path names."""
+    return parse_run_key(request.match_info["algorithmName"], request.match_info["requestId"])
+
+
+def algorithm_name(request: web.Request) -> str:
+    """Read the algorithm that the path names."""
+    name = request.match_info["algorithmName"]
+    if not is_resource_name(name):
+        raise bad("algorithmName", "must be a lower-case DNS name of at most 63 characters")
+    return name
+
+
+def tag_of(request: web.Request) -> str:
+    """Read the tag that the path names."""
+    tag = request.match_info["requestTag"]
+    if len(tag) > _LONGEST_TAG or not tag.isprintable():
+        raise bad("requestTag", f"must be at most {_LONGEST_TAG} printable characters")
+    return tag
+
+
+def dry_run(request: web.Request) -> bool:
+    """Read `dryRun`."""
+    written = request.query.get("dryRun", "false")
+    if written not in ("true", "false"):
+        raise bad("dryRun", "must be true or false")
+    return written == "true"
+
+
+def wait_seconds(request: web.Request) -> float:
+    """Read `wait`; 0 when there is none."""
+    written = request.query.get("wait")
+    if written is None:
+        return 0.0
+    try:
+        wait = parse_duration(written).total_seconds()
+    except InvalidInputError as error:
+        raise bad("wait", str(error)) from error
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise bad("wait", f"must be at most {LONGEST_WAIT:g}s")
+    return wait
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """Read `Idempotency-Key`."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (
+        0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
+    ):
+        raise bad("Idempotency-Key", f"must be 1 to {_LONGEST_KEY} printable ASCII characters")
+    return key
+
+
+def run_filter(request: web.Request) -> RunFilter:
+    """Read which runs a list is to show."""
+    query = request.query
+    algorithm = query.get("algorithm")
+    if algorithm is not None and not is_resource_name(algorithm):
+        raise bad("algorithm", "must be a lower-case DNS name of at most 63 characters")
+    return RunFilter(
+        algorithm=algorithm,
+        stages=frozenset(_stage(written) for written in query.getall("stage", [])),
+        tag=query.get("tag"),
+        received_from=_time("from", query.get("from")),
+        received_until=_time("until", query.get("until")),
+    )
+
+
+def limit_of(request: web.Request) -> int:
+    """Read how many runs a page is to hold."""
+    written = request.query.get("limit", "100")
+    if not (written.isascii() and written.isdecimal() and len(written) <= 4):  # noqa: PLR2004
+        raise bad("limit", f"must be a number from 1 to {MOST_RUNS}")
+    limit = int(written)
+    if not 1 <= limit <= MOST_RUNS:
+        raise bad("limit", f"must be a number from 1 to {MOST_RUNS}")
+    return limit
+
+
+def cursor_of(request: web.Request) -> RunCursor | None:
+    """Read where a page is to begin."""
+    written = request.query.get("cursor")
+    if written is None:
+        return None
+    try:
+        time, _, request_id = urlsafe_b64decode(written.encode()).decode().partition(" ")
+        received_at = datetime.fromisoformat(time).astimezone(UTC)
+    except (Base64Error, ValueError, OverflowError) as error:
+        raise bad("cursor", "must be a `nextCursor` that was answered here") from error
+    if not is_request_id(request_id):
+        raise bad("cursor", "must be a `nextCursor` that was answered here")
+    return RunCursor(received_at, request_id)
+
+
+def write_cursor(cursor: RunCursor) -> str:
+    """Write a cursor so that `cursor_of` reads it."""
+    text = f"{cursor.received_at.astimezone(UTC).isoformat()} {cursor.request_id}"
+    return urlsafe_b64encode(text.encode()).decode()
+
+
+def _stage(written: str) -> Stage:
+    try:
+        return Stage(written)
+    except ValueError as error:
+        raise bad("stage", f"must be one of {', '.join(Stage)}") from error
+
+
+def _time(name: str, written: str | None) -> datetime | None:
+    if written is None:
+        return None
+    try:
+        # A `+` that was not percent-encoded arrives as a space.
+        time = datetime.fromisoformat(written.replace(" ", "+"))
+        if time.tzinfo is None:
+            raise ValueError("no offset")  # noqa: TRY301 - same answer as for any bad time
+        return time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise bad(name, "must be a time such as 2026-01-31T12:00:00Z") from error

@@ -1,0 +1,179 @@
+"""Accepting runs: nothing is answered before it is durable."""
+
+from datetime import timedelta
+from hashlib import blake2b
+
+import structlog
+import uuid_utils
+
+from nexus_core import __version__
+from nexus_core.domain.acceptance import (
+    AcceptedRun,
+    ParentJob,
+    RunFacts,
+    RunPlan,
+    accept_run,
+    decode_request,
+    parent_job,
+    plan_run,
+)
+from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey
+from nexus_core.domain.errors import ConflictError, InvalidInputError, UnavailableError
+from nexus_core.domain.job_manifest import RunUrls
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.template import Workgroup
+from nexus_core.operations.launch import BufferedRun
+from nexus_core.ports.payload_store import Content
+from nexus_scheduler.errors import KeyReusedError, UnknownAlgorithmError
+from nexus_scheduler.metrics import RunMetrics
+from nexus_scheduler.parts import Identity, SchedulerParts
+from nexus_scheduler.queue import LaunchQueue
+
+log = structlog.get_logger()
+
+# A client that tries again does so within minutes; a day also covers a job that is run by hand.
+_KEY_LIFETIME = timedelta(days=1)
+
+
+class Submitter:
+    """Turns requests into runs that are safe in the stores and wait in the queue."""
+
+    def __init__(
+        self, parts: SchedulerParts, queue: LaunchQueue, metrics: RunMetrics, identity: Identity
+    ) -> None:
+        self._catalogue = parts.catalogue
+        self._store = parts.store
+        self._payloads = parts.payloads
+        self._clusters = parts.clusters
+        self._clock = parts.clock
+        self._queue = queue
+        self._metrics = metrics
+        self._identity = identity
+
+    async def submit(
+        self, algorithm: str, body: bytes, *, dry_run: bool = False, key: str | None = None
+    ) -> str:
+        """Accept a run; return its id once the run can't be lost any more.
+
+        With an idempotency key, the same request again returns the first one's id.
+
+        Raises:
+            InvalidInputError: the request is wrong, or names what does not exist.
+            KeyReusedError: the key came with another request before.
+            OverloadedError: the queue is full.
+            UnavailableError: a store can't be used now; nothing was accepted.
+        """
+        template = self._catalogue.template(algorithm)
+        if template is None:
+            raise UnknownAlgorithmError(f"there is no algorithm '{algorithm}'")
+        plan = plan_run(decode_request(body), template)
+        workgroup = self._workgroup(plan)
+        claim = self._claim(algorithm, body, key, dry_run=dry_run) if key else None
+        if claim and (earlier := await self._replay(claim)):
+            return earlier.request_id
+        parent = await self._parent(plan)
+        with self._queue.place():
+            run = await self._make(plan, workgroup, parent, dry_run=dry_run)
+            acceptance = await self._record(run, claim)
+            if not acceptance.replayed and not dry_run:
+                self._queue.put(BufferedRun.of(run.checkpoint, run.job, plan.payload_valid_for))
+        self._metrics.accepted(algorithm)
+        log.info("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
+        return acceptance.request_id
+
+    def _workgroup(self, plan: RunPlan) -> Workgroup:
+        """Return the workgroup that a run goes to, whose cluster this scheduler reaches."""
+        workgroup = self._catalogue.workgroup(plan.workgroup)
+        if workgroup is None:
+            raise InvalidInputError(f"there is no workgroup '{plan.workgroup}'")
+        cluster = workgroup.spec.cluster
+        if cluster not in self._clusters:
+            raise InvalidInputError(
+                f"workgroup '{workgroup.name}' is on cluster '{cluster}', "
+                f"which this scheduler does not reach"
+            )
+        return workgroup
+
+    def _claim(self, algorithm: str, body: bytes, key: str, *, dry_run: bool) -> IdempotencyKey:
+        asked = blake2b(body, digest_size=16, salt=b"dry" if dry_run else b"run")
+        return IdempotencyKey(
+            algorithm=algorithm,
+            key=key,
+            fingerprint=asked.hexdigest(),
+            expires_at=self._clock.now() + _KEY_LIFETIME,
+        )
+
+    async def _replay(self, claim: IdempotencyKey) -> Acceptance | None:
+        try:
+            return await self._store.find_submission(claim)
+        except ConflictError as error:
+            raise KeyReusedError(str(error)) from error
+
+    async def _parent(self, plan: RunPlan) -> Checkpoint | None:
+        if plan.parent_key is None:
+            return None
+        parent = await self._store.find(plan.parent_key)
+        if parent is None:
+            raise InvalidInputError(f"parentRequest: there is no run {plan.parent_key}")
+        return parent
+
+    async def _make(
+        self,
+        plan: RunPlan,
+        workgroup: Workgroup,
+        parent: Checkpoint | None,
+        *,
+        dry_run: bool,
+    ) -> AcceptedRun:
+        # Ids grow with time, so that rows written together lie together.
+        key = RunKey(plan.algorithm, str(uuid_utils.uuid7()))
+        valid_for = plan.payload_valid_for
+        urls = RunUrls(
+            payload=await self._payloads.download_url(
+                Content.PAYLOAD, key, valid_for, plan.content_hash
+            ),
+            result_upload=await self._payloads.upload_url(Content.RESULT, key, valid_for),
+            receiver=self._identity.receiver_url,
+            scheduler=self._identity.scheduler_url,
+        )
+        facts = RunFacts(
+            request_id=key.request_id,
+            now=self._clock.now(),
+            owner=self._identity.owner,
+            workgroup=workgroup.spec,
+            urls=urls,
+            nexus_version=__version__,
+            parent_job=await self._parent_job(parent) if parent else None,
+            dry_run=dry_run,
+        )
+        return accept_run(plan, facts)
+
+    async def _parent_job(self, parent: Checkpoint) -> ParentJob | None:
+        """Return the Job of a parent, which may be so new that its uid is not recorded yet."""
+        job = await self._store.find_job(parent.key)
+        if job is None or parent.lifecycle_stage.finished:
+            return None
+        if found := parent_job(parent, job.cluster):
+            return found
+        cluster = self._clusters.get(job.cluster)
+        status = await cluster.find_job(parent.key) if cluster else None
+        return ParentJob(job.cluster, status.uid) if status else None
+
+    async def _record(self, run: AcceptedRun, claim: IdempotencyKey | None) -> Acceptance:
+        """Make a run durable: its payload first, then all else at once."""
+        key = run.checkpoint.key
+        await self._payloads.put(Content.PAYLOAD, key, run.payload)
+        try:
+            acceptance = await self._store.accept(run.checkpoint, run.job, claim)
+        except ConflictError as error:
+            await self._payloads.delete(Content.PAYLOAD, key)
+            raise KeyReusedError(str(error)) from error
+        except UnavailableError:
+            # Unknown: it may have been written. An error now would make the client send the run
+            # again, and one request would become two runs.
+            if await self._store.find(key) is None:
+                raise
+            return Acceptance(key.request_id)
+        if acceptance.replayed:
+            await self._payloads.delete(Content.PAYLOAD, key)
+        return acceptance

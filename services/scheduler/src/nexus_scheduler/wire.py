@@ -1,0 +1,149 @@
+"""What the scheduler answers: shapes of JSON bodies, and how checkpoints become them."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from nexus_core.domain.checkpoint import Checkpoint, RunSummary
+from nexus_core.domain.request import Overrides, ParentReference
+from nexus_core.domain.stages import Stage
+from nexus_core.domain.template import (
+    ComputeResources,
+    DatadogIntegrationSettings,
+    ErrorHandlingBehaviour,
+    PayloadConfiguration,
+    RuntimeEnvironment,
+    TemplateSpec,
+    WorkgroupRef,
+)
+
+NO_TIME = "0001-01-01T00:00:00Z"
+"""How a time that is not known yet is written."""
+
+
+class Accepted(msgspec.Struct, frozen=True, rename="camel"):
+    """A run was accepted and is safe."""
+
+    request_id: str
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a run, as far as it is known."""
+
+    request_id: str
+    status: Stage
+    result_uri: str = ""
+    """Only of a `COMPLETED` run: where its result is."""
+    run_error_message: str = ""
+    """Why a run finished in another stage than `COMPLETED`."""
+    algorithm_name: str | msgspec.UnsetType = msgspec.UNSET
+    """Only in lists by tag."""
+
+
+class CheckpointedRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that is recorded of a run. Never null; times have a constant number of digits."""
+
+    algorithm: str
+    id: str
+    lifecycle_stage: Stage
+    payload_uri: str
+    result_uri: str
+    algorithm_failure_cause: str
+    algorithm_failure_details: str
+    received_by_host: str
+    received_at: str
+    sent_at: str
+    applied_configuration: TemplateSpec | None = None
+    configuration_overrides: Overrides | None = None
+    content_hash: str
+    last_modified: str
+    tag: str = ""
+    api_version: str
+    job_uid: str = ""
+    parent: ParentReference | None = None
+
+
+class RunListItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A run in a list."""
+
+    algorithm_name: str
+    request_id: str
+    status: Stage
+    tag: str = ""
+    received_at: str
+    sent_at: str = ""
+    last_modified: str
+    run_error_message: str = ""
+
+
+class RunList(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A page of runs, newest first."""
+
+    runs: list[RunListItem]
+    next_cursor: str = ""
+    """Give it as `cursor` to get the next page; absent on the last one."""
+
+
+def write_time(time: datetime | None) -> str:
+    """Write a time with microseconds and `Z`: clients compare times as text."""
+    if time is None:
+        return NO_TIME
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def present_checkpoint(checkpoint: Checkpoint) -> CheckpointedRequest:
+    """Show a checkpoint as the contract has it."""
+    return CheckpointedRequest(
+        algorithm=checkpoint.algorithm,
+        id=checkpoint.id,
+        lifecycle_stage=checkpoint.lifecycle_stage,
+        payload_uri=checkpoint.payload_uri,
+        result_uri=checkpoint.result_uri,
+        algorithm_failure_cause=checkpoint.algorithm_failure_cause,
+        algorithm_failure_details=checkpoint.algorithm_failure_details,
+        received_by_host=checkpoint.received_by_host,
+        received_at=write_time(checkpoint.received_at),
+        sent_at=write_time(checkpoint.sent_at),
+        applied_configuration=_all_parts(checkpoint.applied_configuration),
+        configuration_overrides=checkpoint.configuration_overrides,
+        content_hash=checkpoint.content_hash,
+        last_modified=write_time(checkpoint.last_modified),
+        tag=checkpoint.tag,
+        api_version=checkpoint.api_version,
+        job_uid=checkpoint.job_uid,
+        parent=checkpoint.parent,
+    )
+
+
+def present_summary(run: RunSummary) -> RunListItem:
+    """Show a run in a list."""
+    return RunListItem(
+        algorithm_name=run.key.algorithm,
+        request_id=run.key.request_id,
+        status=run.stage,
+        tag=run.tag,
+        received_at=write_time(run.received_at),
+        sent_at=write_time(run.sent_at) if run.sent_at else "",
+        last_modified=write_time(run.last_modified),
+        run_error_message=run.cause,
+    )
+
+
+def _all_parts(spec: TemplateSpec | None) -> TemplateSpec | None:
+    """Show every part of a configuration, empty ones as `{}`: clients drop one that lacks any.
+
+    What is accepted here has them all; rows that others wrote need not.
+    """
+    if spec is None:
+        return None
+    return msgspec.structs.replace(
+        spec,
+        compute_resources=spec.compute_resources or ComputeResources(),
+        workgroup_ref=spec.workgroup_ref or WorkgroupRef(),
+        payload_configuration=spec.payload_configuration or PayloadConfiguration(),
+        runtime_environment=spec.runtime_environment or RuntimeEnvironment(),
+        error_handling_behaviour=spec.error_handling_behaviour or ErrorHandlingBehaviour(),
+        datadog_integration_settings=(
+            spec.datadog_integration_settings or DatadogIntegrationSettings()
+        ),
+    )

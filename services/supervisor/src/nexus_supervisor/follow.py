@@ -1,0 +1,72 @@
+"""Following what a cluster tells, so that runs are settled at once."""
+
+import structlog
+
+from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.serial_lanes import SerialLanes
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.observation import Observation
+from nexus_core.domain.stages import Stage
+from nexus_core.domain.verdicts import judge_observation
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import Cluster
+from nexus_supervisor.enforce import Enforcer
+from nexus_supervisor.metrics import SupervisorMetrics
+
+log = structlog.get_logger()
+
+# Each is a round trip or two to the store; more at once than the store's own parallelism is vain.
+_LANES = 16
+
+_OUT_OF_MEMORY = "OOMKilled"
+
+
+class Follower:
+    """Judges each observation of one cluster; in order for a run, side by side for others.
+
+    What is lost here, by a gap in the feed or a store that is away, the sweep finds.
+    """
+
+    def __init__(
+        self, cluster: Cluster, enforcer: Enforcer, clock: Clock, metrics: SupervisorMetrics
+    ) -> None:
+        self._cluster = cluster
+        self._enforcer = enforcer
+        self._clock = clock
+        self._metrics = metrics
+
+    async def follow(self) -> None:
+        """Follow until cancelled; take up again whenever the feed breaks."""
+        backoff = Backoff(base=0.5, maximum=30)
+        async with SerialLanes("observations", _LANES, self._heed) as lanes:
+            while True:
+                try:
+                    async for observation in self._cluster.observe():
+                        backoff.reset()
+                        await lanes.put(observation.key, observation)
+                except UnavailableError as error:
+                    log.warning("feed broke", cluster=self._cluster.name, error=str(error))
+                await self._clock.sleep(backoff.next())
+
+    async def _heed(self, observation: Observation) -> None:
+        kind, reason = observation.kind, observation.reason
+        at = observation.at.timestamp()
+        self._metrics.observed(self._cluster.name, kind, reason, at)
+        key = observation.key
+        try:
+            killed = observation.termination_reason == _OUT_OF_MEMORY
+            limit = await self._enforcer.memory_limit(key) if killed else ""
+            verdict = judge_observation(observation, limit)
+            if verdict is None:
+                return
+            if verdict.stage is Stage.RUNNING:
+                await self._enforcer.mark_running(key, observation.job_uid, observation.at)
+            else:
+                await self._enforcer.finish(key, verdict)
+        except UnavailableError as error:
+            log.warning(
+                "observation left to the sweep",
+                request_id=key.request_id,
+                reason=reason,
+                error=str(error),
+            )

@@ -1,0 +1,75 @@
+"""All metrics of the supervisor."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from nexus_core.domain.stages import Stage
+
+
+class SupervisorMetrics:
+    """What is seen, and what is done about it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._observations = Counter(
+            "nexus_supervisor_observations",
+            "Happenings told by clusters",
+            ("cluster", "kind", "reason"),
+            registry=registry,
+        )
+        self._last_observation = Gauge(
+            "nexus_supervisor_last_observation_timestamp_seconds",
+            "When a cluster last told of anything, in Unix time",
+            ("cluster",),
+            registry=registry,
+        )
+        self._settled = Counter(
+            "nexus_supervisor_settled_runs",
+            "Runs that the supervisor brought to a finished stage",
+            ("cluster", "stage"),
+            registry=registry,
+        )
+        self._submitted = Counter(
+            "nexus_supervisor_submitted_runs",
+            "Late and abandoned runs that were submitted ahead of the queue",
+            ("cluster",),
+            registry=registry,
+        )
+        self._removed = Counter(
+            "nexus_supervisor_removed_jobs",
+            "Jobs deleted because their run had finished without them",
+            ("cluster",),
+            registry=registry,
+        )
+        self._sweep = Histogram(
+            "nexus_supervisor_sweep_duration_seconds",
+            "Time of a sweep",
+            ("cluster",),
+            registry=registry,
+        )
+        self._last_sweep = Gauge(
+            "nexus_supervisor_last_sweep_timestamp_seconds",
+            "When a sweep last ended well, in Unix time",
+            ("cluster",),
+            registry=registry,
+        )
+
+    def observed(self, cluster: str, kind: str, reason: str, at: float) -> None:
+        """Count an observation; reasons are the cluster's own words, of which there are few."""
+        self._observations.labels(cluster, kind, reason).inc()
+        self._last_observation.labels(cluster).set(at)
+
+    def settled(self, cluster: str, stage: Stage) -> None:
+        """Count a run that was finished."""
+        self._settled.labels(cluster, stage).inc()
+
+    def submitted(self, cluster: str) -> None:
+        """Count a run that was submitted."""
+        self._submitted.labels(cluster).inc()
+
+    def removed(self, cluster: str) -> None:
+        """Count a Job that was deleted."""
+        self._removed.labels(cluster).inc()
+
+    def swept(self, cluster: str, seconds: float, at: float) -> None:
+        """Record a sweep that ended well."""
+        self._sweep.labels(cluster).observe(seconds)
+        self._last_sweep.labels(cluster).set(at)

@@ -1,0 +1,26 @@
+"""What a supervisor works with: ports, filled by a composition root."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nexus_core.ports.checkpoint_store import CheckpointStore
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import Cluster
+from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.ports.payload_store import PayloadStore
+from nexus_core.ports.run_index import RunIndex
+from nexus_core.ports.scheduler_callback import SchedulerCallback
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupervisorParts:
+    """Open adapters; whoever opened them closes them after the supervisor."""
+
+    store: CheckpointStore
+    index: RunIndex
+    leases: LeaseStore
+    payloads: PayloadStore
+    clusters: Mapping[str, Cluster]
+    """Those that this supervisor looks after."""
+    callback: SchedulerCallback
+    clock: Clock

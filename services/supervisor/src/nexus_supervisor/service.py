@@ -1,0 +1,70 @@
+"""The whole supervisor on given parts: what is started, in which order, and how it stops."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.operations.launch import Launcher
+from nexus_core.operations.settle import Settler
+from nexus_core.web.probes import Health, add_probes
+from nexus_core.web.server import listening, url_of
+from nexus_supervisor.enforce import Enforcer
+from nexus_supervisor.follow import Follower
+from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.parts import SupervisorParts
+from nexus_supervisor.settings import SupervisorSettings
+from nexus_supervisor.sweep import Sweeper
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_supervisor(
+    parts: SupervisorParts,
+    settings: SupervisorSettings,
+    bound: socket.socket,
+    tasks_above: BackgroundTasks | None = None,
+) -> AsyncIterator[BackgroundTasks]:
+    """Run a supervisor while the block runs; yield its background tasks.
+
+    It holds nothing that could be lost: on leaving it stops where it is.
+    """
+    registry = CollectorRegistry()
+    metrics = SupervisorMetrics(registry)
+    health = Health()
+    health.watch("checkpoint-store", parts.store.ping)
+    app = web.Application()
+    add_probes(app, health, registry)
+    async with AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
+        for name in parts.clusters:
+            health.watch(f"cluster {name}", parts.clusters[name].ping)
+            _look_after(name, parts, settings, metrics, tasks)
+        await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
+        stack.callback(health.stopping)
+        log.info("supervisor listens", url=url_of(bound), clusters=sorted(parts.clusters))
+        yield tasks
+
+
+def _look_after(
+    name: str,
+    parts: SupervisorParts,
+    settings: SupervisorSettings,
+    metrics: SupervisorMetrics,
+    tasks: BackgroundTasks,
+) -> None:
+    """Follow one cluster and sweep for it."""
+    cluster = parts.clusters[name]
+    settler = Settler(parts.store, parts.callback)
+    enforcer = Enforcer(parts, cluster, settler, metrics)
+    launcher = Launcher(parts.store, parts.payloads, parts.clusters, settler, parts.clock)
+    valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
+    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, valid_for, metrics)
+    tasks.start(f"follow {name}", Follower(cluster, enforcer, parts.clock, metrics).follow())
+    tasks.start(f"sweep {name}", sweeper.sweep_for_ever())
