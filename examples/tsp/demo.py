@@ -16,9 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
-from urllib.parse import urljoin
 
-NEXUS_URL = os.environ.get("NEXUS_URL", "http://127.0.0.1:8080")
+NEXUS_URL = os.environ.get("NEXUS_URL", "http://127.0.0.1:8080").rstrip("/")
 REQUEST = Path(__file__).with_name("request.json")
 
 TIMEOUT_SECONDS = 45.0
@@ -62,12 +61,12 @@ def main() -> None:
 
 def fetch_tour(request: dict[str, Any]) -> dict[str, Any]:
     """Submit the run, wait until it has finished, and return its result."""
-    run_id = ask("/algorithm/run/tsp", request)["requestId"]
+    run_id = ask(f"{NEXUS_URL}/algorithm/run/tsp", request)["requestId"]
     print(f"Submitted {run_id} to {NEXUS_URL}")
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     status = ""
     while time.monotonic() < give_up_at:
-        run = ask(f"/algorithm/results/tsp/requests/{run_id}?wait=30s")
+        run = ask(f"{NEXUS_URL}/algorithm/results/tsp/requests/{run_id}?wait=30s")
         if run["status"] != status:
             status = run["status"]
             print(f"  {status}")
@@ -81,7 +80,6 @@ def fetch_tour(request: dict[str, Any]) -> dict[str, Any]:
 
 def ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """GET a URL of Nexus, or POST to it, and return the JSON that it answers."""
-    url = urljoin(NEXUS_URL, url)
     content = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     # No proxy: Nexus runs on this machine, and a proxy would look for it on its own.
