@@ -285,7 +285,7 @@ def test_a_run_without_a_parent_is_owned_by_nobody() -> None:
         ({"lifecycle_stage": Stage.CANCELLED, "job_uid": "uid-1"}, False),
     ],
 )
-def test_only_an_unfinished_parent_with_a_job_owns(changes: dict[str, Any], owns: bool) -> None:  # noqa: FBT001 - a table's column
+def test_only_an_unfinished_parent_with_a_job_owns(changes: dict[str, Any], *, owns: bool) -> None:
     assert (parent_job(a_checkpoint(**changes), "shard-0") is not None) is owns
 
 

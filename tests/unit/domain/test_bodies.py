@@ -81,6 +81,7 @@ def test_a_body_of_the_wrong_type_is_refused_by_the_path_in_it(
         a_body() + a_body(),
         a_body()[:-1],
         a_body(b'{"a":1'),
+        a_body()[:-1] + b"\xe2\x82",
     ],
 )
 def test_what_is_not_json_is_refused(body: bytes) -> None:

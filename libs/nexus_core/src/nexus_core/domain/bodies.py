@@ -52,13 +52,15 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def _check_utf8(body: bytes) -> None:
-    """Check what the decoder skips over: a field that is kept as raw bytes, unknown fields."""
+    """Check what the decoder skips over: a field that is kept as raw bytes, unknown fields.
+
+    A last character that is cut off is left to the decoder: no JSON ends so.
+    """
     if body.isascii():
         return
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(body), _CHUNK):
         decoder.decode(body[start : start + _CHUNK])
-    decoder.decode(b"", final=True)
 
 
 def _not_json(clause: str) -> InvalidInputError:
