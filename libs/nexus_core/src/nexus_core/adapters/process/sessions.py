@@ -1,0 +1,76 @@
+"""Looking at the sessions of pods, through the operating system's table of processes.
+
+A pod is a session, so that what its program starts in the background, or in a process group of its
+own, still belongs to it.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Mapping
+
+import psutil
+
+
+def members(sessions: Iterable[int]) -> Mapping[int, list[int]]:
+    """Return the ids of the processes in each session."""
+    found: dict[int, list[int]] = {session: [] for session in sessions}
+    for pid in psutil.pids():
+        # It may have ended since it was listed.
+        with contextlib.suppress(OSError):
+            session = os.getsid(pid)
+            if session in found:
+                found[session].append(pid)
+    return found
+
+
+def memory_used(pids: Iterable[int], limit: int) -> int:
+    """Return how many bytes of memory processes hold together.
+
+    Exact only around the limit: pages that processes share are counted for each, unless that would
+    make the difference. Counting them once is slow.
+    """
+    processes = list(_processes(pids))
+    held = sum(_resident(process) for process in processes)
+    if held <= limit or len(processes) == 1:
+        return held
+    return sum(_proportional(process) for process in processes)
+
+
+def end_members(session: int, marker: tuple[str, str]) -> int:
+    """Kill what is left in a session whose leader has ended. Returns how many processes that were.
+
+    Only processes with `marker` (name and value) in their environment: once a session is gone,
+    its number can become another one's.
+    """
+    name, value = marker
+    ended = 0
+    for process in _processes(members([session])[session]):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != session and process.environ().get(name) == value:
+                process.send_signal(signal.SIGKILL)
+                ended += 1
+    return ended
+
+
+def _processes(pids: Iterable[int]) -> Iterable[psutil.Process]:
+    for pid in pids:
+        with contextlib.suppress(psutil.Error):
+            yield psutil.Process(pid)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _proportional(process: psutil.Process) -> int:
+    """Return the memory of a process, each page divided by how many processes share it."""
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return _resident(process)
+    # Only Linux knows it.
+    return int(getattr(memory, "pss", memory.rss))

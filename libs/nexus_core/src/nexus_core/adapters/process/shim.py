@@ -1,0 +1,168 @@
+"""Starting the processes of a try so that they outlive us, and finding them again.
+
+A try runs under a shim, a few lines of shell that need nothing of us. All that is known of it lies
+in three files: `<stem>.log` (what it prints), `<stem>.claim` (the shim's process id: it began) and
+`<stem>.exit` (the exit code: it ended).
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from nexus_core.adapters.process.state import KILLED_EXIT_CODE, Ending
+
+_SHELL = "/bin/sh"
+
+# $0 is the stem of the try's files, $1 the working directory, the rest the program.
+#
+# The claim is made with noclobber (set -C), so by one shim only: were we killed between starting a
+# shim and learning that it began, the one started after us finds the claim and gives way.
+# The traps keep SIGTERM, which the whole group gets, from ending the shim before it has written how
+# the program ended; the program itself gets the signals' default back.
+# The last line ends what the program left behind in its group, as the end of a container does. The
+# file needs no renaming: it is read after the shim's death only, when it is whole or not there.
+_SCRIPT = """\
+set -C
+{ echo $$ >"$0.claim"; } 2>/dev/null || exit 0
+trap : HUP INT TERM
+cd "$1" && shift && "$@"
+echo $? >"$0.exit"
+kill -KILL 0
+"""
+
+# Python ignores these; a program expects their default.
+_SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ)
+# A claim is empty for the microseconds between the two system calls that make it, or for good when
+# the machine lost power there. A fifth of a second tells the two apart on a busy machine as well.
+_LOOKS_AT_EMPTY_CLAIM = 20
+_BETWEEN_LOOKS = 0.01
+
+
+class CommandRefusedError(Exception):
+    """The program of a Job can't be run; the message is what a container runtime says."""
+
+
+class NotBegun(NamedTuple):
+    """No shim of this try has begun."""
+
+
+class Alive(NamedTuple):
+    """The shim of this try is there."""
+
+    pid: int
+    child: bool = False
+    """Whether we started it, and must reap it."""
+
+
+Sighting = NotBegun | Alive | Ending
+
+
+def locate(command: tuple[str, ...], path: str, directory: Path) -> tuple[str, ...]:
+    """Return a command whose program the shell will find, and not take for one of its own.
+
+    Raises:
+        CommandRefusedError: the program is not there, or may not be run.
+    """
+    program, *arguments = command
+    if not directory.is_dir():
+        raise CommandRefusedError(f'chdir to cwd ("{directory}"): no such file or directory')
+    if "/" not in program:
+        found = shutil.which(program, path=path)
+        if found is None:
+            raise CommandRefusedError(f'exec: "{program}": executable file not found in $PATH')
+        return (found, *arguments)
+    file = directory / program
+    if not file.is_file():
+        raise CommandRefusedError(f'exec: "{program}": stat {program}: no such file or directory')
+    if not os.access(file, os.X_OK):
+        raise CommandRefusedError(f'exec: "{program}": permission denied')
+    return command
+
+
+def start(
+    stem: Path, command: tuple[str, ...], environment: Mapping[str, str], directory: Path
+) -> int:
+    """Start a try; return the process id of its shim, a child of ours that must be reaped.
+
+    `command` is what `locate` returned. Raises `OSError` when no process can be made.
+    """
+    log = f"{stem}.log"
+    return os.posix_spawn(
+        _SHELL,
+        [_SHELL, "-c", _SCRIPT, str(stem), str(directory), *command],
+        environment,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_SIGNALS_TO_RESET,
+    )
+
+
+def find(stem: Path, *, watched: bool) -> Sighting:
+    """Tell what became of a try.
+
+    `watched`: whether we held it all the time. One that disappeared while nobody watched was taken
+    by something outside, such as a reboot: that is a disruption, and not the program's fault.
+    """
+    pid = claimed_by(stem)
+    if pid is None:
+        return NotBegun()
+    # In this order: it may write the exit code and end between the two looks.
+    if is_shim(pid, stem):
+        return Alive(pid)
+    code = _exit_code(stem)
+    if code is None:
+        return Ending(exit_code=KILLED_EXIT_CODE, reason="Error", disrupted=not watched)
+    return Ending(exit_code=code, reason="Error" if code else "Completed")
+
+
+def is_shim(pid: int, stem: Path) -> bool:
+    """Tell whether a process is the shim of a try, and not another one that got its number.
+
+    No two processes have this argument. A time of creation would tell them apart as well, but not
+    when the machine's clock is set.
+    """
+    try:
+        arguments = psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+    return str(stem) in arguments[:4]
+
+
+def reap(pid: int) -> None:
+    """Take note of a child's death, so that it is not kept as a zombie. Others' are left alone."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def claimed_by(stem: Path) -> int | None:
+    """Return who claimed a try; 0, which is no shim, for a claim that nobody finished."""
+    claim = Path(f"{stem}.claim")
+    for _ in range(_LOOKS_AT_EMPTY_CLAIM):
+        try:
+            text = claim.read_text("ascii")
+        except FileNotFoundError:
+            return None
+        if text.endswith("\n"):
+            return int(text)
+        time.sleep(_BETWEEN_LOOKS)
+    return 0
+
+
+def _exit_code(stem: Path) -> int | None:
+    try:
+        code = Path(f"{stem}.exit").read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+    return int(code) if code.isdigit() else None
