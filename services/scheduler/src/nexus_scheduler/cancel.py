@@ -54,7 +54,7 @@ class Canceller:
     async def _cancel_below(
         self, ancestor: RunKey, policy: CancellationPolicy, change: StageChange
     ) -> None:
-        """Cancel all runs below one. Those that have finished stay, and what is below is looked at."""
+        """Cancel all runs below one; below those that have finished, too."""
         seen = {ancestor}
         level = [ancestor]
         while level:

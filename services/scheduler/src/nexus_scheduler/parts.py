@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.ports.catalogue import Catalogue
@@ -35,3 +36,5 @@ class Identity:
     owner: str
     scheduler_url: str
     receiver_url: str
+    url_valid_for: timedelta
+    """Of payload URLs, where neither request nor template says."""

@@ -1,6 +1,6 @@
 """Taking up again what this scheduler had queued before it was restarted."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -26,16 +26,13 @@ class Recovery:
     matter: the supervisor submits what it owned. Both at once end in one Job a run.
     """
 
-    def __init__(
-        self, parts: SchedulerParts, queue: LaunchQueue, owner: str, url_valid_for: timedelta
-    ) -> None:
+    def __init__(self, parts: SchedulerParts, queue: LaunchQueue, owner: str) -> None:
         self._store = parts.store
         self._index = parts.index
         self._clock = parts.clock
         self._clusters = parts.clusters
         self._queue = queue
         self._owner = owner
-        self._url_valid_for = url_valid_for
 
     async def recover(self, received_before: datetime) -> None:
         """Queue all runs received before a time, ahead of new ones, as the queue takes them."""
@@ -65,4 +62,4 @@ class Recovery:
         job = await self._store.find_job(run.key)
         if checkpoint is None or job is None or job.cluster not in self._clusters:
             return
-        self._queue.put(BufferedRun.of(checkpoint, job, self._url_valid_for), delayed=True)
+        self._queue.put(BufferedRun.of(checkpoint, job), delayed=True)

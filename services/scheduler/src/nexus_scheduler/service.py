@@ -14,7 +14,7 @@ from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
-from nexus_core.web.endpoints import add_family
+from nexus_core.web.endpoints import Family, add_family
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
 from nexus_scheduler.cancel import Canceller
@@ -47,11 +47,7 @@ async def open_scheduler(
     On leaving: not ready, no new requests, requests and launches under way end or are cut off after
     `drain_timeout`, the lease is released. What is queued stays in the store.
     """
-    registry = CollectorRegistry()
-    waiters = Waiters()
-    settler = Settler(parts.store, waiters)
-    queue = _make_queue(parts, settings, settler, registry)
-    valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
+    scheduler = _Scheduler(parts, settings)
     lease = LeaseKeeper(
         parts.leases,
         settings.host_name,
@@ -59,40 +55,86 @@ async def open_scheduler(
         timedelta(seconds=settings.lease_duration),
         parts.clock,
     )
-    health = _watch(parts)
-    app = _make_app(parts, settings, queue, waiters, settler, registry, health)
     started_at = parts.clock.now()
     async with AsyncExitStack() as stack:
         await lease.renew()
         stack.push_async_callback(lease.release)
         tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
-        stack.push_async_callback(queue.drain, settings.drain_timeout)
-        queue.start(tasks)
+        stack.push_async_callback(scheduler.queue.drain, settings.drain_timeout)
+        scheduler.queue.start(tasks)
         tasks.start("lease", lease.keep())
-        recovery = Recovery(parts, queue, settings.host_name, valid_for)
+        recovery = Recovery(parts, scheduler.queue, settings.host_name)
         tasks.start("recovery", recovery.recover(started_at), may_finish=True)
-        await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
-        stack.callback(waiters.close)
-        stack.callback(health.stopping)
+        await stack.enter_async_context(listening(scheduler.app(), bound, settings.drain_timeout))
+        stack.callback(scheduler.waiters.close)
+        stack.callback(scheduler.health.stopping)
         log.info("scheduler listens", url=url_of(bound), owner=settings.host_name)
         yield tasks
 
 
-def _make_queue(
-    parts: SchedulerParts,
-    settings: SchedulerSettings,
-    settler: Settler,
-    registry: CollectorRegistry,
-) -> LaunchQueue:
-    config = settings.s3_buffer.buffer_config
-    launcher = Launcher(parts.store, parts.payloads, parts.clusters, settler, parts.clock)
-    metrics = QueueMetrics(registry)
-    lanes = {
-        name: Lane(name, launcher, config, parts.clock, metrics) for name in sorted(parts.clusters)
-    }
-    for name, lane in lanes.items():
-        metrics.watch_depth(name, lane.__len__)
-    return LaunchQueue(lanes, config.queue_limit)
+class _Scheduler:
+    """The objects of a scheduler, wired to each other; nothing runs yet."""
+
+    def __init__(self, parts: SchedulerParts, settings: SchedulerSettings) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._registry = CollectorRegistry()
+        self.waiters = Waiters()
+        self.health = _watch(parts)
+        self._settler = Settler(parts.store, self.waiters)
+        self.queue = self._make_queue()
+
+    def _make_queue(self) -> LaunchQueue:
+        parts, config = self._parts, self._settings.s3_buffer.buffer_config
+        launcher = Launcher(parts.store, parts.payloads, parts.clusters, self._settler, parts.clock)
+        metrics = QueueMetrics(self._registry)
+        lanes = {
+            name: Lane(name, launcher, config, parts.clock, metrics)
+            for name in sorted(parts.clusters)
+        }
+        for name, lane in lanes.items():
+            metrics.watch_depth(name, lane.__len__)
+        return LaunchQueue(lanes, config.queue_limit)
+
+    def app(self) -> web.Application:
+        """Return what is served."""
+        app = web.Application()
+        families = self._families()
+        metrics = HttpMetrics(self._registry)
+        for family in families:
+            add_family(app, family, metrics)
+        add_documentation(app, "Nexus scheduler", families)
+        add_probes(app, self.health, self._registry)
+        return app
+
+    def _families(self) -> list[Family]:
+        settings = self._settings
+        handlers, tokens = self._handlers(), frozenset(settings.api_tokens)
+        data = DataRoutes(self._parts, settings.max_payload_size, settings.body_timeout)
+        families = [latest_family(handlers, tokens), v1_family(handlers, tokens), data.family()]
+        if settings.callback.secret:
+            families.append(InternalRoutes(self.waiters).family(settings.callback.secret))
+        return families
+
+    def _handlers(self) -> Handlers:
+        parts, settings = self._parts, self._settings
+        metrics = RunMetrics(self._registry)
+        metrics.watch_waiting(self.waiters.__len__)
+        valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
+        identity = Identity(
+            owner=settings.host_name,
+            scheduler_url=settings.scheduler_url.rstrip("/"),
+            receiver_url=settings.receiver_url.rstrip("/"),
+            url_valid_for=valid_for,
+        )
+        return Handlers(
+            Submitter(parts, self.queue, metrics, identity),
+            Canceller(parts, self.queue, self._settler),
+            Lookup(parts, self.waiters, valid_for),
+            parts.index,
+            settings.max_payload_size,
+            settings.body_timeout,
+        )
 
 
 def _watch(parts: SchedulerParts) -> Health:
@@ -103,42 +145,3 @@ def _watch(parts: SchedulerParts) -> Health:
     for name, cluster in parts.clusters.items():
         health.watch(f"cluster {name}", cluster.ping)
     return health
-
-
-def _make_app(
-    parts: SchedulerParts,
-    settings: SchedulerSettings,
-    queue: LaunchQueue,
-    waiters: Waiters,
-    settler: Settler,
-    registry: CollectorRegistry,
-    health: Health,
-) -> web.Application:
-    metrics = RunMetrics(registry)
-    metrics.watch_waiting(waiters.__len__)
-    identity = Identity(
-        owner=settings.host_name,
-        scheduler_url=settings.scheduler_url.rstrip("/"),
-        receiver_url=settings.receiver_url.rstrip("/"),
-    )
-    valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
-    handlers = Handlers(
-        Submitter(parts, queue, metrics, identity),
-        Canceller(parts, queue, settler),
-        Lookup(parts, waiters, valid_for),
-        parts.index,
-        settings.max_payload_size,
-        settings.body_timeout,
-    )
-    tokens = frozenset(settings.api_tokens)
-    data = DataRoutes(parts, settings.max_payload_size, settings.body_timeout)
-    families = [latest_family(handlers, tokens), v1_family(handlers, tokens), data.family()]
-    if settings.callback.secret:
-        families.append(InternalRoutes(waiters).family(settings.callback.secret))
-    app = web.Application()
-    http_metrics = HttpMetrics(registry)
-    for family in families:
-        add_family(app, family, http_metrics)
-    add_documentation(app, "Nexus scheduler", families)
-    add_probes(app, health, registry)
-    return app

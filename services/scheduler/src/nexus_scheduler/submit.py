@@ -66,7 +66,7 @@ class Submitter:
         template = self._catalogue.template(algorithm)
         if template is None:
             raise UnknownAlgorithmError(f"there is no algorithm '{algorithm}'")
-        plan = plan_run(decode_request(body), template)
+        plan = plan_run(decode_request(body), template, self._identity.url_valid_for)
         workgroup = self._workgroup(plan)
         claim = self._claim(algorithm, body, key, dry_run=dry_run) if key else None
         if claim and (earlier := await self._replay(claim)):
@@ -76,7 +76,7 @@ class Submitter:
             run = await self._make(plan, workgroup, parent, dry_run=dry_run)
             acceptance = await self._record(run, claim)
             if not acceptance.replayed and not dry_run:
-                self._queue.put(BufferedRun.of(run.checkpoint, run.job, plan.payload_valid_for))
+                self._queue.put(BufferedRun.of(run.checkpoint, run.job))
         self._metrics.accepted(algorithm)
         log.info("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
         return acceptance.request_id

@@ -27,7 +27,7 @@ class Enforcer:
         self._clock = parts.clock
         self._cluster = cluster
         self._settler = settler
-        self._metrics = metrics
+        self.metrics = metrics
 
     async def mark_running(self, key: RunKey, job_uid: str, sent_at: datetime) -> None:
         """Record that a run's Job exists."""
@@ -50,7 +50,7 @@ class Enforcer:
             ),
         )
         if advance.applied:
-            self._metrics.settled(self._cluster.name, verdict.stage)
+            self.metrics.settled(self._cluster.name, verdict.stage)
         if verdict.delete_job and advance.stage is not None and advance.stage.finished:
             await self._cluster.delete_job(key)
 

@@ -3,7 +3,6 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -64,7 +63,6 @@ def _look_after(
     settler = Settler(parts.store, parts.callback)
     enforcer = Enforcer(parts, cluster, settler, metrics)
     launcher = Launcher(parts.store, parts.payloads, parts.clusters, settler, parts.clock)
-    valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
-    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, valid_for, metrics)
+    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep)
     tasks.start(f"follow {name}", Follower(cluster, enforcer, parts.clock, metrics).follow())
     tasks.start(f"sweep {name}", sweeper.sweep_for_ever())

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -24,7 +24,6 @@ from nexus_core.domain.sweep import (
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
 from nexus_supervisor.enforce import Enforcer
-from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import Sweep
 
@@ -47,8 +46,6 @@ class Sweeper:
         enforcer: Enforcer,
         launcher: Launcher,
         settings: Sweep,
-        url_valid_for: timedelta,
-        metrics: SupervisorMetrics,
     ) -> None:
         self._store = parts.store
         self._index = parts.index
@@ -60,8 +57,7 @@ class Sweeper:
         self._interval = settings.interval
         self._thresholds = settings.thresholds()
         self._parallel = asyncio.Semaphore(settings.parallel)
-        self._url_valid_for = url_valid_for
-        self._metrics = metrics
+        self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:
         """Sweep again and again, until cancelled. The first sweep is at once."""
@@ -145,7 +141,7 @@ class Sweeper:
         if checkpoint is None or job is None or checkpoint.lifecycle_stage is not Stage.BUFFERED:
             return
         log.info("run submitted ahead of the queue", request_id=run.key.request_id, owner=run.owner)
-        await self._launcher.launch(BufferedRun.of(checkpoint, job, self._url_valid_for))
+        await self._launcher.launch(BufferedRun.of(checkpoint, job))
         self._metrics.submitted(self._cluster.name)
 
     async def _remove_straggler(self, job: JobStatus, now: datetime) -> None:

@@ -10,17 +10,18 @@ import zlib
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from nexus_core.domain.bodies import decode_body
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
-from nexus_core.domain.durations import parse_duration
+from nexus_core.domain.durations import format_duration, parse_duration
 from nexus_core.domain.errors import InvalidInputError, Problem
 from nexus_core.domain.job_manifest import JobOrder, RunUrls, build_job, encode_job
 from nexus_core.domain.names import RunKey, parse_run_key
 from nexus_core.domain.overrides import apply_overrides
 from nexus_core.domain.request import AlgorithmRequest, Overrides, ParentReference
 from nexus_core.domain.stages import Stage
-from nexus_core.domain.template import Template, TemplateSpec, WorkgroupSpec
+from nexus_core.domain.template import PayloadConfiguration, Template, TemplateSpec, WorkgroupSpec
 
 DEFAULT_PAYLOAD_VALID_FOR = timedelta(hours=24)
 """For requests and templates that don't say: a day's queue and a day's run have been seen."""
@@ -103,8 +104,14 @@ def decode_request(body: bytes) -> AlgorithmRequest:
     return decode_body(_DECODER, body)
 
 
-def plan_run(request: AlgorithmRequest, template: Template) -> RunPlan:
+def plan_run(
+    request: AlgorithmRequest,
+    template: Template,
+    default_valid_for: timedelta = DEFAULT_PAYLOAD_VALID_FOR,
+) -> RunPlan:
     """Check a request and apply it to its template.
+
+    `default_valid_for` is how long the run's URLs are valid where neither of the two says.
 
     Raises:
         InvalidInputError: with all that is wrong with the request, overrides apart.
@@ -112,16 +119,15 @@ def plan_run(request: AlgorithmRequest, template: Template) -> RunPlan:
     payload = bytes(request.algorithm_parameters)
     if problems := _problems(request, payload):
         raise InvalidInputError("; ".join(map(str, problems)), tuple(problems))
-    spec = apply_overrides(
-        template.spec, request.custom_configuration, request.payload_valid_for or ""
-    )
+    overrides, asked = request.custom_configuration, request.payload_valid_for or ""
+    spec = _with_validity(apply_overrides(template.spec, overrides, asked), default_valid_for)
     return RunPlan(
         algorithm=template.name,
         spec=spec,
-        overrides=request.custom_configuration,
+        overrides=overrides,
         payload=payload,
         content_hash=content_hash(payload),
-        payload_valid_for=_payload_valid_for(spec),
+        payload_valid_for=payload_valid_for(spec),
         tag=request.tag or "",
         api_version=request.request_api_version or "",
         parent=request.parent_request,
@@ -171,6 +177,14 @@ def parent_job(parent: Checkpoint | None, cluster: str) -> ParentJob | None:
     return ParentJob(cluster, parent.job_uid)
 
 
+def payload_valid_for(spec: TemplateSpec | None) -> timedelta:
+    """Return how long the URLs of a run are valid, given its applied configuration."""
+    configuration = spec.payload_configuration if spec else None
+    if configuration is None or not configuration.payload_valid_for:
+        return DEFAULT_PAYLOAD_VALID_FOR
+    return parse_duration(configuration.payload_valid_for)
+
+
 def content_hash(payload: bytes) -> str:
     """Return the base64 of the eight lower-case hex digits of the payload's CRC-32."""
     return base64.b64encode(b"%08x" % zlib.crc32(payload)).decode()
@@ -215,8 +229,10 @@ def _problems(request: AlgorithmRequest, payload: bytes) -> list[Problem]:
     return problems
 
 
-def _payload_valid_for(spec: TemplateSpec) -> timedelta:
-    configuration = spec.payload_configuration
-    if configuration is None or not configuration.payload_valid_for:
-        return DEFAULT_PAYLOAD_VALID_FOR
-    return parse_duration(configuration.payload_valid_for)
+def _with_validity(spec: TemplateSpec, default: timedelta) -> TemplateSpec:
+    """Write the default down, so that who reads the record needs no setting to know it."""
+    configuration = spec.payload_configuration or PayloadConfiguration()
+    if configuration.payload_valid_for:
+        return spec
+    said = replace(configuration, payload_valid_for=format_duration(default))
+    return replace(spec, payload_configuration=said)

@@ -7,8 +7,8 @@ from enum import StrEnum
 import msgspec
 import structlog
 
+from nexus_core.domain.acceptance import payload_valid_for
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
-from nexus_core.domain.durations import parse_duration
 from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
 from nexus_core.domain.job_manifest import RunUrls, renew_urls
 from nexus_core.domain.names import RunKey
@@ -41,19 +41,15 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True):
     parent: RunKey | None
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, job: BufferedJob, valid_for: timedelta) -> "BufferedRun":
-        """Put together what the store holds; `valid_for` where the run itself does not say."""
-        applied = checkpoint.applied_configuration
-        configured = applied.payload_configuration if applied else None
-        if configured and configured.payload_valid_for:
-            valid_for = parse_duration(configured.payload_valid_for)
+    def of(cls, checkpoint: Checkpoint, job: BufferedJob) -> "BufferedRun":
+        """Put together what the store holds."""
         return cls(
             key=checkpoint.key,
             cluster=job.cluster,
             manifest=job.manifest,
             payload_url=checkpoint.payload_uri,
             made_at=checkpoint.received_at,
-            valid_for=valid_for,
+            valid_for=payload_valid_for(checkpoint.applied_configuration),
             parent=checkpoint.parent_key,
         )
 

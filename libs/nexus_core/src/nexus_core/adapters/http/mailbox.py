@@ -41,20 +41,24 @@ class Mailbox:
         self._waiting: dict[RunKey, None] = {}
         self._news = asyncio.Event()
         self._closed = False
-        self.busy = False
-        """Whether something has still to be told."""
+        self._told = asyncio.Event()
+        self._told.set()
 
     def put(self, keys: Iterable[RunKey]) -> None:
         """Add runs; those that find no room are left to be found in the store by who waits."""
         room = max(0, _MOST_WAITING - len(self._waiting))
         self._waiting.update(dict.fromkeys(islice(keys, room)))
-        self.busy = True
+        self._told.clear()
         self._news.set()
 
     def close(self) -> None:
         """Let `deliver` end after the batch it is at: the scheduler is gone."""
         self._closed = True
         self._news.set()
+
+    async def told(self) -> None:
+        """Wait until nothing waits to be told."""
+        await self._told.wait()
 
     async def deliver(self) -> None:
         """Deliver until closed."""
@@ -66,7 +70,7 @@ class Mailbox:
                 for key in batch:
                     del self._waiting[key]
                 await self._tell(batch)
-            self.busy = False
+            self._told.set()
 
     async def _tell(self, batch: list[RunKey]) -> None:
         backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)

@@ -51,12 +51,12 @@ class HttpSchedulerCallback:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, leases: LeaseStore, clock: Clock, *, secret: str, attempts: int, timeout: float
+        cls, leases: LeaseStore, clock: Clock, *, secret: str, attempts: int, patience: float
     ) -> AsyncIterator[Self]:
-        """Start telling; what waits when the block is left has `timeout` seconds to get out."""
+        """Start telling. One try may take `patience` seconds, and so may what waits at the end."""
         async with (
             aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=timeout),
+                timeout=aiohttp.ClientTimeout(total=patience),
                 headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
             ) as session,
             BackgroundTasks() as tasks,
@@ -64,7 +64,7 @@ class HttpSchedulerCallback:
             callback = cls(leases, session, clock, attempts, tasks)
             tasks.start("call backs", callback._distribute())
             yield callback
-            await callback._last_words(timeout)
+            await callback._last_words(patience)
 
     def finished(self, key: RunKey) -> None:
         """Tell schedulers that a run has finished. Returns at once and never fails."""
@@ -110,9 +110,12 @@ class HttpSchedulerCallback:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
     async def _last_words(self, within: float) -> None:
-        try:
-            async with asyncio.timeout(within):
-                while self._fresh or any(box.busy for box in self._mailboxes.values()):
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            log.warning("call backs dropped", reason="shutting down")
+        """Let what was handed over get out, each mailbox at its own pace."""
+        for mailbox in self._mailboxes.values():
+            mailbox.put(self._fresh)
+        told = [asyncio.create_task(mailbox.told()) for mailbox in self._mailboxes.values()]
+        if told:
+            _, late = await asyncio.wait(told, timeout=within)
+            for task in late:
+                log.warning("call backs dropped", reason="shutting down")
+                task.cancel()
