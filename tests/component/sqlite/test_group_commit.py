@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from nexus_core.adapters.sqlite.batches import Operation
 from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
 from nexus_core.adapters.sqlite.database import SqliteDatabase
-from nexus_core.adapters.sqlite.lane import Operation
 from nexus_core.domain.checkpoint import IdempotencyKey
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from support.clock import ManualClock

@@ -56,6 +56,10 @@ async def test_every_commit_is_synced_to_disk(database: SqliteDatabase) -> None:
 # What can't be opened.
 
 
+def content(path: Path) -> bytes:
+    return b"" if path.is_dir() else path.read_bytes()
+
+
 def not_a_database(path: Path) -> None:
     path.write_bytes(b"no database, and long enough to have a header " * 100)
 
@@ -90,12 +94,14 @@ async def test_what_is_no_database_of_ours_is_refused_by_name(
     path: Path, spoil: Callable[[Path], None], error: type[NexusError], reason: str
 ) -> None:
     spoil(path)
+    before = content(path)
 
     with pytest.raises(error, match=reason) as refusal:
         async with SqliteDatabase.open(path):
             pass
 
     assert str(path) in str(refusal.value)
+    assert content(path) == before
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
@@ -106,10 +112,6 @@ async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
             pass
 
     assert str(path) in str(refusal.value)
-
-
-def content(path: Path) -> bytes:
-    return path.read_bytes()
 
 
 async def test_a_newer_versions_file_is_refused_and_left_as_it_is(path: Path) -> None:
@@ -131,8 +133,8 @@ async def test_a_schema_that_was_cut_off_halfway_leaves_nothing(path: Path) -> N
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA max_page_count = 5")
 
-    with pytest.raises(UnavailableError, match="the disk is full"):
-        schema.prepare(connection, path)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        schema.create(connection, path)
 
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
     connection.close()

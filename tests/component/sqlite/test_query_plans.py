@@ -35,7 +35,7 @@ QUERIES = CONSTANTS | ADVANCES | LISTS
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
     path = tmp_path_factory.mktemp("plans") / "nexus.db"
     opened = sqlite3.connect(path, isolation_level=None)
-    schema.prepare(opened, path)
+    schema.create(opened, path)
     yield opened
     opened.close()
 

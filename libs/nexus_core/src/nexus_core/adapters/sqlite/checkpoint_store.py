@@ -144,6 +144,6 @@ def _hold(cursor: sqlite3.Cursor, key: IdempotencyKey, request_id: str, now: int
 
 
 def _one(cursor: sqlite3.Cursor, statement: str, parameters: Row) -> Row | None:
-    # All rows, though there is at most one: see `lane.Operation`.
+    # All rows, though there is at most one: see `batches.Operation`.
     rows = cursor.execute(statement, parameters).fetchall()
     return rows[0] if rows else None

@@ -1,14 +1,13 @@
 """One SQLite file, open: a thread that writes, and threads that read beside it."""
 
-import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
-from nexus_core.adapters.sqlite import schema
+from nexus_core.adapters.sqlite.batches import Operation, Serve, answer_each, commit_together
 from nexus_core.adapters.sqlite.connection import connect
-from nexus_core.adapters.sqlite.lane import Lane, Operation, Serve, answer_each, commit_together
+from nexus_core.adapters.sqlite.lane import Lane
 
 T = TypeVar("T")
 
@@ -42,31 +41,24 @@ class SqliteDatabase:
             InvalidInputError: the file is no database, another program's, or a newer Nexus's.
             UnavailableError: the file can't be opened, read or written.
         """
-
-        def connect_and_prepare() -> sqlite3.Connection:
-            connection = connect(path, busy_seconds)
-            try:
-                schema.prepare(connection, path)
-            except BaseException:
-                connection.close()
-                raise
-            return connection
-
         async with AsyncExitStack() as stack:
 
-            async def lane(
-                name: str, connection: Callable[[], sqlite3.Connection], serve: Serve
-            ) -> Lane:
-                opened = Lane(path, name, connection, serve, busy_seconds + _DISK_SECONDS)
+            async def lane(name: str, serve: Serve) -> Lane:
+                opened = Lane(
+                    path,
+                    name,
+                    connect=lambda: connect(path, busy_seconds),
+                    serve=serve,
+                    answer_seconds=busy_seconds + _DISK_SECONDS,
+                )
                 stack.push_async_callback(opened.close)
                 await opened.open()
                 return opened
 
-            # The writer first: it makes the schema that readers expect. Being closed last, it is
-            # also the one that folds the log back into the file.
-            writes = await lane("writes", connect_and_prepare, commit_together)
-            lookups = await lane("lookups", lambda: connect(path, busy_seconds), answer_each)
-            lists = await lane("lists", lambda: connect(path, busy_seconds), answer_each)
+            # The writer is closed last, so it is the one that folds the log back into the file.
+            writes = await lane("writes", commit_together)
+            lookups = await lane("lookups", answer_each)
+            lists = await lane("lists", answer_each)
             yield cls(writes, lookups, lists)
 
     async def write(self, operation: Operation[T]) -> T:

@@ -61,8 +61,8 @@ class SqliteRunIndex:
         """Return at most `limit` runs, newest first, that come after the cursor in that order."""
         stages = where.stages or _ALL_STAGES
         of_algorithm = bool(where.algorithm)
-        write = statements.list_tagged_runs if where.tag else statements.list_runs
-        statement = write(stages, of_algorithm=of_algorithm)
+        compose = statements.list_tagged_runs if where.tag else statements.list_runs
+        statement = compose(stages, of_algorithm=of_algorithm)
         until, before = _upper_bound(where.received_until, after)
         parameters = {
             "algorithm": where.algorithm,

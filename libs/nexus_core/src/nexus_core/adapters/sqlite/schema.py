@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-from nexus_core.adapters.sqlite.connection import in_our_words
 from nexus_core.domain.errors import InvalidInputError
 
 VERSION = 1
@@ -15,28 +14,12 @@ VERSION = 1
 _APPLICATION_ID = 0x4E585553
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring a file to the schema of this version; safe when several processes do so at once.
+def is_missing(connection: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether a file is empty; changes nothing.
 
     Raises:
         InvalidInputError: a newer Nexus made the file, or another program did.
-        UnavailableError: the file can't be read or written.
     """
-    with in_our_words(path):
-        # Immediate: of several that find the file empty, one makes the schema and the others wait.
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if _is_empty(connection, path):
-                _create(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            # Some errors, such as a full disk, have ended the transaction already.
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-
-
-def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables == 0:
         return True
@@ -51,15 +34,26 @@ def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def create(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the schema, all or nothing; safe when several processes do so at once."""
+    # Immediate: of several that found the file empty, one makes the schema while the others wait,
+    # and then find it there.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if is_missing(connection, path):
+            for statement in _statements():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        # Only after an error, and not after those that end the transaction, as a full disk does.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _statements() -> Iterator[str]:
     script = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
-    for statement in _statements(script):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _statements(script: str) -> Iterator[str]:
     # Not `executescript`: it commits before it begins, which would let another process in between.
     statement = ""
     for line in script.splitlines(keepends=True):

@@ -137,7 +137,7 @@ _NEWEST_FIRST = "ORDER BY received_at DESC, id DESC LIMIT :limit"
 
 
 def list_tagged_runs(stages: frozenset[Stage], *, of_algorithm: bool) -> str:
-    """Return the list of runs with one tag; what else is asked for is picked among those.
+    """Return what lists the runs with one tag; what else is asked for is picked among those.
 
     Takes `:tag :since :until :before :limit`, and `:algorithm` where asked for.
     """
@@ -151,9 +151,10 @@ WHERE tag = :tag AND tag <> '' AND {_PAGE} {algorithm}
 
 
 def list_runs(stages: frozenset[Stage], *, of_algorithm: bool) -> str:
-    """Return the list of runs in some stages (at least one), each stage read from its own index.
+    """Return what lists the runs in some stages (at least one): a page of each, merged.
 
     `lifecycle_stage IN (...)` would find the same, but sort all of it before it cuts the page off.
+
     Takes `:since :until :before :limit`, and `:algorithm` where asked for.
     """
     index = "checkpoints_by_algorithm" if of_algorithm else "checkpoints_by_stage"
