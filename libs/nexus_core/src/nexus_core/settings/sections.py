@@ -1,6 +1,7 @@
 """Settings that more than one service has, under the names that Go deployments set already."""
 
 import socket
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -44,8 +45,8 @@ class BufferConfig(Section, frozen=True):
 class S3Buffer(Section, frozen=True):
     """Where payloads and results are kept, and the queue in front of the clusters."""
 
-    payload_storage_path: str = ".nexus/payloads"
-    """`s3a://bucket/prefix`, or a folder of this machine (then served by signed URL)."""
+    payload_storage_path: str = ""
+    """`s3a://bucket/prefix`, or a folder; empty: `payloads` in the data folder."""
     access_key_id: str = ""
     secret_access_key: Secret = Secret("")
     region: str = ""
@@ -66,8 +67,8 @@ class ScyllaCqlStore(Section, frozen=True):
 class EmbeddedStore(Section, frozen=True):
     """The SQLite checkpoint store."""
 
-    path: str = ".nexus/checkpoints.sqlite"
-    """Its file; made when missing."""
+    path: str = ""
+    """Its file; empty: `checkpoints.sqlite` in the data folder."""
 
 
 class ProcessClusterSection(Section, frozen=True):
@@ -75,8 +76,8 @@ class ProcessClusterSection(Section, frozen=True):
 
     name: str = "standalone"
     """What workgroups call it."""
-    path: str = ".nexus/cluster"
-    """Where its Jobs' records and logs are."""
+    path: str = ""
+    """Where its Jobs' records and logs are; empty: `cluster` in the data folder."""
     working_directory: str = "."
     """Where commands start."""
     max_pods: Positive = 16
@@ -124,6 +125,8 @@ class ServiceSettings(Section, frozen=True):
     """Longest request body; a longer one is refused while it is read."""
     body_timeout: Duration = Duration(60)
     """How long a client may take to send a body."""
+    data_path: str = ".nexus"
+    """Folder in which embedded parts keep everything; made when missing."""
     cql_store_type: Literal["embedded", "scylla", "astra", "keyspaces"] = "embedded"
     s3_buffer: S3Buffer = field(default_factory=S3Buffer)
     scylla_cql_store: ScyllaCqlStore = field(default_factory=ScyllaCqlStore)
@@ -142,3 +145,26 @@ class ServiceSettings(Section, frozen=True):
     """Kubernetes namespace that holds templates and workgroups."""
     kube_config_path: str = ""
     shard_kube_config_path: str = ""
+
+    @property
+    def store_file(self) -> Path:
+        """The file of the embedded checkpoint store."""
+        return self._kept_in(self.embedded_store.path, "checkpoints.sqlite")
+
+    @property
+    def payload_folder(self) -> Path:
+        """The folder of the embedded payload store."""
+        return self._kept_in(self.s3_buffer.payload_storage_path, "payloads")
+
+    @property
+    def cluster_folder(self) -> Path:
+        """The folder of the process cluster."""
+        return self._kept_in(self.process_cluster.path, "cluster")
+
+    @property
+    def working_directory(self) -> Path:
+        """Where the commands of Jobs start."""
+        return Path(self.process_cluster.working_directory).absolute()
+
+    def _kept_in(self, path: str, name: str) -> Path:
+        return Path(path or Path(self.data_path) / name).absolute()

@@ -1,37 +1,52 @@
-"""The life of a service's process: start, run until told to stop, end with a code."""
+"""The life of a service's process: settings, start, run until told to stop, end with a code."""
 
+import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeVar
 
 import structlog
 import uvloop
 
+from nexus_core import __version__
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import NexusError
+from nexus_core.settings.loader import FILE_VARIABLE, load
+from nexus_core.settings.sections import ServiceSettings
+from nexus_core.telemetry.logging import configure_logging
 
 log = structlog.get_logger()
 
-OpenService = Callable[[], AbstractAsyncContextManager[BackgroundTasks]]
+S = TypeVar("S", bound=ServiceSettings)
+
+OpenService = Callable[[S], AbstractAsyncContextManager[BackgroundTasks]]
 """Opens all of a service; yields its background tasks, whose fault ends the process."""
 
 
-def run_process(open_service: OpenService) -> int:
+def run_process(name: str, kind: type[S], open_service: OpenService[S]) -> int:
     """Run a service until SIGTERM or SIGINT; return the exit code of the process.
 
     0: stopped as told; 1: a part failed while running; 2: could not start, said in one line.
     """
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--config", type=Path, help=f"YAML file of settings (or {FILE_VARIABLE})")
+    parser.add_argument("--version", action="version", version=f"{name} {__version__}")
+    arguments = parser.parse_args()
     try:
+        settings = load(kind, file=arguments.config)
+        configure_logging(name, settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(open_service))
+            return runner.run(_run(open_service, settings))
     except NexusError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one line a person reads
         return 2
 
 
-async def _run(open_service: OpenService) -> int:
+async def _run(open_service: OpenService[S], settings: S) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -45,7 +60,7 @@ async def _run(open_service: OpenService) -> int:
 
     for number in signals:
         loop.add_signal_handler(number, stop_once)
-    async with open_service() as tasks:
+    async with open_service(settings) as tasks:
         tasks.fault.add_done_callback(lambda _: stop.set())
         await stop.wait()
         fault = tasks.fault.result() if tasks.fault.done() else None

@@ -1,0 +1,22 @@
+"""The way in which receivers and supervisors tell schedulers of finished runs."""
+
+from contextlib import AbstractAsyncContextManager
+
+from nexus_core.adapters.http.scheduler_callback import HttpSchedulerCallback
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.ports.scheduler_callback import SchedulerCallback
+from nexus_core.settings.sections import ServiceSettings
+
+
+def open_callback(
+    settings: ServiceSettings, leases: LeaseStore, clock: Clock
+) -> AbstractAsyncContextManager[SchedulerCallback]:
+    """Open the call back to all schedulers that hold a lease."""
+    return HttpSchedulerCallback.open(
+        leases,
+        clock,
+        secret=settings.callback.secret,
+        attempts=settings.callback.attempts,
+        patience=settings.callback.timeout,
+    )
