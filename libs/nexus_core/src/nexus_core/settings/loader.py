@@ -125,7 +125,10 @@ def _split(text: str) -> list[str]:
 
 def _decode_value(kind: type, written: object) -> object:
     if issubclass(kind, _PARSED):
-        return kind.parse(written)
+        try:
+            return kind.parse(written)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from error
     raise NotImplementedError(f"settings can't hold {kind}")
 
 

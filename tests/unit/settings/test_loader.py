@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import pytest
+from msgspec import field
+
+from nexus_core.settings.loader import Section, SettingsError, load, setting_names, variable_of
+from nexus_core.settings.sections import ServiceSettings
+from nexus_core.settings.values import ByteSize, Duration, Secret
+
+
+class Inner(Section, frozen=True):
+    region: str = ""
+    valid_for: Duration = Duration(60)
+    secret: Secret = Secret("")
+
+
+class Outer(Section, frozen=True):
+    workers: int = 10
+    hosts: tuple[str, ...] = ()
+    max_size: ByteSize = ByteSize(0)
+    s3_buffer: Inner = field(default_factory=Inner)
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    assert load(Outer, {}) == Outer()
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("workers: 3\ns3-buffer:\n  region: here\n  valid-for: 2h\n")
+    settings = load(Outer, {"NEXUS__S3_BUFFER__REGION": "there"}, file)
+    assert settings.workers == 3
+    assert settings.s3_buffer.region == "there"
+    assert settings.s3_buffer.valid_for == 7200
+
+
+def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("workers: 3\n")
+    assert load(Outer, {"NEXUS_CONFIG": str(file)}).workers == 3
+
+
+def test_text_from_the_environment_becomes_numbers_lists_durations_and_sizes() -> None:
+    settings = load(
+        Outer,
+        {
+            "NEXUS__WORKERS": "4",
+            "NEXUS__HOSTS": "a, b,c",
+            "NEXUS__MAX_SIZE": "500Mi",
+            "NEXUS__S3_BUFFER__VALID_FOR": "100ms",
+        },
+    )
+    assert settings.workers == 4
+    assert settings.hosts == ("a", "b", "c")
+    assert settings.max_size == 500 * 1024**2
+    assert settings.s3_buffer.valid_for == pytest.approx(0.1)
+
+
+def test_other_variables_are_no_business_of_ours() -> None:
+    assert load(Outer, {"PATH": "/bin", "NEXUSWORKERS": "x", "NEXUS_WORKERS": "x"}) == Outer()
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"NEXUS__WORKRS": "4"}, ["NEXUS__WORKRS", "NEXUS__WORKERS"]),
+        ({"NEXUS__S3_BUFFER__REGIN": "x"}, ["NEXUS__S3_BUFFER__REGIN", "NEXUS__S3_BUFFER__REGION"]),
+        ({"NEXUS__S3_BUFFER": "x"}, ["NEXUS__S3_BUFFER", "section"]),
+        ({"NEXUS__WORKERS__DEEPER": "x"}, ["NEXUS__WORKERS__DEEPER"]),
+        ({"NEXUS__WORKERS": "many"}, ["workers", "NEXUS__WORKERS", "int"]),
+        ({"NEXUS__MAX_SIZE": "500Q"}, ["max-size", "NEXUS__MAX_SIZE"]),
+        ({"NEXUS__MAX_SIZE": "-1"}, ["NEXUS__MAX_SIZE", "negative"]),
+        ({"NEXUS__S3_BUFFER__VALID_FOR": "soon"}, ["s3-buffer.valid-for", "24h"]),
+        ({"NEXUS__S3_BUFFER__VALID_FOR": "10"}, ["NEXUS__S3_BUFFER__VALID_FOR"]),
+    ],
+)
+def test_a_bad_variable_is_refused_by_name(environ: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        load(Outer, environ)
+    for word in words:
+        assert word in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("workrs: 4\n", ["workrs", "workers"]),
+        ("s3-buffer:\n  regin: x\n", ["s3-buffer", "regin"]),
+        ("s3-buffer: 4\n", ["s3-buffer"]),
+        ("workers: [\n", ["settings.yaml"]),
+        ("- a\n", ["settings.yaml", "mapping"]),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, words: list[str]) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as refusal:
+        load(Outer, {}, file)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.yaml"):
+        load(Outer, {}, tmp_path / "absent.yaml")
+
+
+def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("")
+    assert load(Outer, {}, file) == Outer()
+
+
+def test_a_secret_does_not_show_itself() -> None:
+    settings = load(Outer, {"NEXUS__S3_BUFFER__SECRET": "hush"})
+    assert settings.s3_buffer.secret == "hush"
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "NEXUS__S3_BUFFER__PAYLOAD_STORAGE_PATH",
+        "NEXUS__S3_BUFFER__ACCESS_KEY_ID",
+        "NEXUS__S3_BUFFER__SECRET_ACCESS_KEY",
+        "NEXUS__S3_BUFFER__REGION",
+        "NEXUS__S3_BUFFER__ENDPOINT",
+        "NEXUS__CQL_STORE_TYPE",
+        "NEXUS__SCYLLA_CQL_STORE__HOSTS",
+        "NEXUS__SCYLLA_CQL_STORE__PORT",
+        "NEXUS__SCYLLA_CQL_STORE__USER",
+        "NEXUS__SCYLLA_CQL_STORE__PASSWORD",
+        "NEXUS__SCYLLA_CQL_STORE__LOCAL_DC",
+        "NEXUS__RUNTIME_NAMESPACE",
+        "NEXUS__DEPLOY_NAMESPACE",
+        "NEXUS__KUBE_CONFIG_PATH",
+        "NEXUS__SHARD_KUBE_CONFIG_PATH",
+        "NEXUS__MAX_PAYLOAD_SIZE",
+        "NEXUS__LOG_LEVEL",
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__FAILURE_RATE_BASE_DELAY",
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__FAILURE_RATE_MAX_DELAY",
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__RATE_LIMIT_ELEMENTS_PER_SECOND",
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__RATE_LIMIT_ELEMENTS_BURST",
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__WORKERS",
+    ],
+)
+def test_what_go_deployments_set_is_a_setting(variable: str) -> None:
+    assert variable in {variable_of(path) for path in setting_names(ServiceSettings)}
