@@ -1,0 +1,196 @@
+"""The port `PayloadStore` in a folder."""
+
+import os
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from nexus_core.adapters.folder.contents import PIECE_BYTES, OpenFile, at_once, in_pieces
+from nexus_core.adapters.folder.drafts import Draft, DraftFolder, finish, place_all, unavailable
+from nexus_core.adapters.folder.group_writer import LANES, GroupWriter
+from nexus_core.adapters.folder.threads import Threads
+from nexus_core.domain.data_urls import Door, SignedUrls
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.names import RunKey, parse_run_key
+from nexus_core.ports.clock import Clock
+from nexus_core.ports.payload_store import Content, Stored
+
+_SUFFIXES = {Content.PAYLOAD: "", Content.RESULT: ".result"}
+_DOORS = {Content.PAYLOAD: Door.PAYLOADS, Content.RESULT: Door.RESULTS}
+
+# Beside the lanes of the group writer: for reads and for uploads, which must not wait for each
+# other's whole length, and do not, since a trip carries one piece.
+_OTHER_THREADS = 4
+
+
+class FolderPayloadStore:
+    """Keeps content at `<root>/algorithm=<algorithm>/<request id>`, results with `.result` added.
+
+    Its URLs lead to a scheduler, which verifies and serves them.
+    """
+
+    def __init__(
+        self, drafts: DraftFolder, threads: Threads, urls: SignedUrls, clock: Clock
+    ) -> None:
+        self._threads = threads
+        self._drafts = drafts
+        self._urls = urls
+        self._clock = clock
+        self._group = GroupWriter(threads, partial(place_all, drafts))
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, root: Path, urls: SignedUrls, clock: Clock) -> AsyncIterator[Self]:
+        """Open a folder, making it where there is none, and clear what crashed writes left in it.
+
+        Leaving finishes every small write that waits before it ends the threads.
+
+        Raises:
+            UnavailableError: the folder can't be made or written; names it.
+        """
+        async with AsyncExitStack() as stack:
+            threads = Threads(root, LANES + _OTHER_THREADS)
+            drafts = DraftFolder(root)
+            stack.callback(drafts.close)
+            stack.push_async_callback(threads.close)
+            await threads.run(drafts.open)
+            store = cls(drafts, threads, urls, clock)
+            stack.push_async_callback(store._group.close)
+            yield store
+
+    async def put(self, content: Content, key: RunKey, body: bytes | AsyncIterable[bytes]) -> None:
+        """Store content; durable when it returns."""
+        target = self._path(content, key)
+        if not isinstance(body, bytes):
+            await self._put_stream(target, body)
+        elif len(body) <= PIECE_BYTES:
+            await self._group.write(target, body)
+        else:
+            await self._threads.run(finish, self._drafts.draft(), body, target)
+
+    async def get(self, content: Content, key: RunKey) -> Stored | None:
+        """Open content for reading; None when nothing is stored."""
+        found = await self._threads.run(_open, self._path(content, key))
+        if found is None:
+            return None
+        if isinstance(found, bytes):
+            return Stored(len(found), at_once(found))
+        return Stored(found.size, in_pieces(found, self._threads))
+
+    async def size(self, content: Content, key: RunKey) -> int | None:
+        """Return the size of content in bytes; None when nothing is stored."""
+        return await self._threads.run(_size, self._path(content, key))
+
+    async def delete(self, content: Content, key: RunKey) -> None:
+        """Remove content. Idempotent.
+
+        Not synced: a file that a power failure brings back is garbage to be collected once more.
+        """
+        await self._threads.run(_delete, self._path(content, key))
+
+    def uri(self, content: Content, key: RunKey) -> str:
+        """Return the content's place under the root, which may itself be moved."""
+        return f"folder:///{_place(content, key)}"
+
+    async def download_url(
+        self, content: Content, key: RunKey, valid_for: timedelta, content_hash: str = ""
+    ) -> str:
+        """Return a signed URL of the scheduler to GET content."""
+        now = self._clock.now()
+        return self._urls.make(
+            _DOORS[content], key, now=now, valid_for=valid_for, checksum=content_hash
+        )
+
+    async def upload_url(self, content: Content, key: RunKey, valid_for: timedelta) -> str:
+        """Return a signed URL of the scheduler to PUT a result to.
+
+        Raises:
+            ValueError: the content is a payload; those come with their request.
+        """
+        if content is not Content.RESULT:
+            raise ValueError("only results are uploaded")
+        return self._urls.make(Door.UPLOADS, key, now=self._clock.now(), valid_for=valid_for)
+
+    async def ping(self) -> None:
+        """Return when the folder is there, can be written, and its disk has room."""
+        await self._threads.run(_check, self._drafts.path)
+
+    async def _put_stream(self, target: Path, body: AsyncIterable[bytes]) -> None:
+        draft, begun = self._drafts.draft(), False
+        waiting = bytearray()
+        try:
+            async for chunk in body:
+                waiting += chunk
+                if len(waiting) >= PIECE_BYTES:
+                    begun = True
+                    await self._threads.run(_append, draft, bytes(waiting), target)
+                    waiting.clear()
+            if begun:
+                await self._threads.run(finish, draft, bytes(waiting), target)
+            else:
+                await self._group.write(target, bytes(waiting))
+        except BaseException:
+            # Refused or cancelled. A thread may still be writing, so another one waits for it.
+            if begun:
+                self._threads.run_later(draft.discard)
+            raise
+
+    def _path(self, content: Content, key: RunKey) -> Path:
+        return self._drafts.root / _place(content, key)
+
+
+def _place(content: Content, key: RunKey) -> str:
+    # Checked here too, though callers have: a name with a slash would lead out of the folder.
+    parse_run_key(key.algorithm, key.request_id)
+    return f"algorithm={key.algorithm}/{key.request_id}{_SUFFIXES[content]}"
+
+
+def _append(draft: Draft, data: bytes, target: Path) -> None:
+    try:
+        draft.write(data)
+    except OSError as error:
+        raise unavailable(target, error) from error
+
+
+def _open(path: Path) -> bytes | OpenFile | None:
+    try:
+        file = OpenFile(path)
+        if file.size > PIECE_BYTES:
+            return file
+        body = file.read(0)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unavailable(path, error) from error
+    file.close()
+    return body
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise unavailable(path, error) from error
+
+
+def _delete(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise unavailable(path, error) from error
+
+
+def _check(path: Path) -> None:
+    try:
+        room = os.statvfs(path).f_bavail
+    except OSError as error:
+        raise unavailable(path, error) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UnavailableError(f"{path}: can't be written")
+    if room == 0:
+        raise UnavailableError(f"{path}: no space left on its disk")

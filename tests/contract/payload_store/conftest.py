@@ -1,0 +1,34 @@
+"""Every adapter of the port; another one is one more entry."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from nexus_core.adapters.folder.payload_store import FolderPayloadStore
+from nexus_core.domain.data_urls import SignedUrls
+from nexus_core.ports.payload_store import PayloadStore
+from support.clock import ManualClock
+
+OpenStore = Callable[[], AbstractAsyncContextManager[PayloadStore]]
+"""Opens the same store, once more each time."""
+
+
+def a_folder(folder: Path) -> OpenStore:
+    urls = SignedUrls("http://127.0.0.1:8080", b"a secret of tests")
+    return lambda: FolderPayloadStore.open(folder / "payloads", urls, ManualClock())
+
+
+ADAPTERS = {"folder": a_folder}
+
+
+@pytest.fixture(params=ADAPTERS)
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+    return ADAPTERS[request.param](tmp_path)
+
+
+@pytest.fixture
+async def store(open_store: OpenStore) -> AsyncIterator[PayloadStore]:
+    async with open_store() as opened:
+        yield opened
