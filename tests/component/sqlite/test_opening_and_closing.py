@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from nexus_core.adapters.sqlite import schema
 from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
+from nexus_core.adapters.sqlite.connection import connect
 from nexus_core.adapters.sqlite.database import SqliteDatabase
 from nexus_core.aio.clock import SystemClock
 from nexus_core.domain.errors import InvalidInputError, NexusError, UnavailableError
@@ -51,6 +53,27 @@ async def test_every_commit_is_synced_to_disk(database: SqliteDatabase) -> None:
 
     full = 2
     assert await database.write(settings) == ["wal", full]
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_connections_that_find_a_new_file_at_the_same_moment_agree(
+    path: Path, attempt: int
+) -> None:
+    assert not path.exists(), f"attempt {attempt} begins with no file"
+    together = threading.Barrier(8)
+
+    def open_and_look(_: int) -> int:
+        together.wait(10)
+        connection = connect(path, busy_seconds=10)
+        ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        connection.close()
+        return int(tables)
+
+    with ThreadPoolExecutor(together.parties) as threads:
+        found = set(threads.map(open_and_look, range(together.parties)))
+
+    assert len(found) == 1
+    assert found != {0}
 
 
 # What can't be opened.
