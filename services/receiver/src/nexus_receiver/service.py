@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiohttp import web
-from nexus_core.web.documentation import add_documentation
 from prometheus_client import CollectorRegistry
 
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
+from nexus_core.web.documentation import add_documentation
 from nexus_core.web.endpoints import add_family
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
@@ -52,6 +52,6 @@ def _make_app(parts: ReceiverParts, settings: ReceiverSettings, health: Health) 
     metrics = HttpMetrics(registry)
     for family in families:
         add_family(app, family, metrics)
-    add_documentation(app, "Nexus receiver", families)
-    add_probes(app, health, registry)
+    probes = add_probes(app, health, registry)
+    add_documentation(app, "Nexus receiver", [*families, probes])
     return app

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import structlog
 from aiohttp import web
-from nexus_core.web.documentation import add_documentation
 from prometheus_client import CollectorRegistry
 
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
+from nexus_core.web.documentation import add_documentation
 from nexus_core.web.endpoints import Family, add_family
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
@@ -103,8 +103,8 @@ class _Scheduler:
         metrics = HttpMetrics(self._registry)
         for family in families:
             add_family(app, family, metrics)
+        families.append(add_probes(app, self.health, self._registry))
         add_documentation(app, "Nexus scheduler", families)
-        add_probes(app, self.health, self._registry)
         return app
 
     def _families(self) -> list[Family]:

@@ -9,8 +9,12 @@ from nexus_core.domain.errors import InvalidInputError, Problem
 # The algorithm's name is a label value on every Job, and Kubernetes allows those 63 characters.
 MAX_NAME_LENGTH = 63
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")
-_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+NAME_PATTERN = r"[a-z0-9]((\.?-)*\.?[a-z0-9])*"
+"""A lower-case DNS name of any length: no `.` or `-` at an end, no two dots in a row."""
+REQUEST_ID_PATTERN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+_NAME = re.compile(NAME_PATTERN)
+_REQUEST_ID = re.compile(REQUEST_ID_PATTERN)
 
 
 class RunKey(msgspec.Struct, frozen=True, order=True):
@@ -25,7 +29,7 @@ class RunKey(msgspec.Struct, frozen=True, order=True):
 
 def is_resource_name(text: str) -> bool:
     """Tell whether `text` can name a template, workgroup or cluster: lower-case DNS, at most 63."""
-    return _NAME.fullmatch(text) is not None and ".." not in text
+    return len(text) <= MAX_NAME_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def is_request_id(text: str) -> bool:

@@ -70,7 +70,7 @@ class ParentReference(Body, frozen=True):
 class AlgorithmRequest(Body, frozen=True):
     """The body of `POST …/run/{algorithmName}`."""
 
-    algorithm_parameters: msgspec.Raw
+    algorithm_parameters: Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
     """The payload: a JSON object, kept as the bytes it came in."""
     custom_configuration: Overrides | None = None
     request_api_version: str | None = None

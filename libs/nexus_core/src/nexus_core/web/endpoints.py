@@ -37,6 +37,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """Its type, with its constraints."""
     place: str = "query"
     """`query` or `header`; what stands in the path is known by the path itself."""
+    required: bool = False
     example: Any = None
 
 
@@ -51,7 +52,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A few words, for lists."""
     description: str = ""
     body: Any = None
-    """The type that the request's body decodes to; None: there is no body."""
+    """The type that the request's body decodes to; `bytes`: anything; None: there is no body."""
     body_content_type: str = "application/json"
     body_example: Any = None
     parameters: tuple[Parameter, ...] = ()

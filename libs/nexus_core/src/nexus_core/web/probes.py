@@ -9,6 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from nexus_core.domain.errors import NexusError
 from nexus_core.web.bodies import json_response
+from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler
+from nexus_core.web.errors import as_text
 
 Check = Callable[[], Awaitable[None]]
 """Returns when a part answers; raises with the reason when it does not."""
@@ -67,8 +69,8 @@ async def _ask(check: Check) -> PartState:
     return PartState(ready=True)
 
 
-def add_probes(app: web.Application, health: Health, registry: CollectorRegistry) -> None:
-    """Serve `/livez`, `/readyz` and `/metrics`."""
+def add_probes(app: web.Application, health: Health, registry: CollectorRegistry) -> Family:
+    """Serve `/livez`, `/readyz` and `/metrics`; return them, for the service's document."""
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -82,6 +84,44 @@ def add_probes(app: web.Application, health: Health, registry: CollectorRegistry
             body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
-    app.router.add_get("/livez", livez)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
+    family = _operations(livez, readyz, metrics)
+    # Not by `add_family`: probes and scrapes would drown what the metrics say of clients.
+    for endpoint in family.endpoints:
+        app.router.add_get(endpoint.path, endpoint.handler)
+    return family
+
+
+def _operations(livez: Handler, readyz: Handler, metrics: Handler) -> Family:
+    return Family(
+        title="operations",
+        prefixes=("",),
+        render_error=as_text,
+        statuses={},
+        endpoints=(
+            Endpoint(
+                method="GET",
+                path="/livez",
+                handler=livez,
+                summary="Ask whether the process lives",
+                answers={200: Answer("It does", None, "text/plain", "ok")},
+            ),
+            Endpoint(
+                method="GET",
+                path="/readyz",
+                handler=readyz,
+                summary="Ask whether the service can do its work",
+                description="Each part that it needs is asked, and named in the answer.",
+                answers={
+                    200: Answer("It can", Readiness),
+                    503: Answer("It can't now; the parts say why", Readiness),
+                },
+            ),
+            Endpoint(
+                method="GET",
+                path="/metrics",
+                handler=metrics,
+                summary="Read the metrics",
+                answers={200: Answer("In the text format of Prometheus", None, "text/plain")},
+            ),
+        ),
+    )

@@ -2,20 +2,46 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
 from aiohttp import web
+from msgspec import Meta
 
 from nexus_core.domain.errors import ConflictError, NotFoundError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.payload_store import Content
 from nexus_core.web.bodies import BodyTooSlowError, json_response, stream_body
-from nexus_core.web.endpoints import Answer, Endpoint, Family
-from nexus_core.web.errors import ProblemDocument, as_problem
+from nexus_core.web.endpoints import Answer, Endpoint, Family, Parameter
+from nexus_core.web.errors import PROBLEM_TYPE, ProblemDocument, as_problem
 from nexus_scheduler.errors import DATA_STATUSES
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.routes import requests
 
 _PATH = "/{algorithmName}/requests/{requestId}"
+
+_UnixSeconds = Annotated[int, Meta(ge=0)]
+
+# A client takes these as they stand in the URL that it was given, and never makes them up.
+_SIGNATURE = tuple(
+    Parameter(name=name, description=description, kind=kind, required=True)
+    for name, description, kind in (
+        ("sig", "The signature of all the rest of the URL", str),
+        ("from", "From when on the URL is valid, in Unix seconds", _UnixSeconds),
+        ("to", "Until when the URL is valid, in Unix seconds", _UnixSeconds),
+        ("tid", "The tenant that the URL is for", str),
+        ("chk", "The checksum of the content; may be empty", str),
+    )
+)
+
+_MEANINGS = {
+    403: "The URL is wrong, expired, or for something else",
+    404: "Nothing is stored, or there is no such run",
+    408: "The body did not arrive in time",
+    409: "The run has finished",
+    413: "The body is too large",
+    500: "Something went wrong here",
+    503: "The store can't be used now; `Retry-After` says when to come again",
+}
 
 
 class DataRoutes:
@@ -31,8 +57,6 @@ class DataRoutes:
 
     def family(self) -> Family:
         """Return the endpoints; none of them asks for a token."""
-        refused = Answer("The URL is wrong, expired, or for something else", ProblemDocument)
-        absent = Answer("Nothing is stored", ProblemDocument)
         return Family(
             title="Data by signed URL",
             prefixes=("/data/v1",),
@@ -44,21 +68,18 @@ class DataRoutes:
                     path="/payloads" + _PATH,
                     handler=self.payload,
                     summary="Read a payload",
-                    answers={
-                        200: Answer("The payload", None, "application/json"),
-                        403: refused,
-                        404: absent,
-                    },
+                    parameters=_SIGNATURE,
+                    answers={200: Answer("The payload", dict[str, Any]), **_problems(403, 404)},
                 ),
                 Endpoint(
                     method="GET",
                     path="/results" + _PATH,
                     handler=self.result,
                     summary="Read an uploaded result",
+                    parameters=_SIGNATURE,
                     answers={
                         200: Answer("The result", None, "application/octet-stream"),
-                        403: refused,
-                        404: absent,
+                        **_problems(403, 404),
                     },
                 ),
                 Endpoint(
@@ -66,10 +87,13 @@ class DataRoutes:
                     path="/uploads" + _PATH,
                     handler=self.upload,
                     summary="Upload a result",
+                    description="Again, while the run goes on, replaces what was uploaded before.",
+                    body=bytes,
+                    body_content_type="application/octet-stream",
+                    parameters=_SIGNATURE,
                     answers={
                         200: Answer("The result is stored", dict[str, str]),
-                        403: refused,
-                        409: Answer("The run has finished", ProblemDocument),
+                        **_problems(403, 404, 408, 409, 413),
                     },
                 ),
             ),
@@ -129,3 +153,8 @@ class DataRoutes:
             if not chunk:
                 return
             yield chunk
+
+
+def _problems(*statuses: int) -> dict[int, Answer]:
+    """Any route may break, or find its store away."""
+    return {s: Answer(_MEANINGS[s], ProblemDocument, PROBLEM_TYPE) for s in (*statuses, 500, 503)}
