@@ -190,7 +190,8 @@ class ProcessCluster:
                 spec = read_manifest(record.key, manifest)
             except JobRejectedError as error:
                 # Another version took it. What it means is not known, so nothing is done to it.
-                log.warning("kept_job_unreadable", request_id=record.request_id, error=str(error))
+                name = record.request_id
+                log.warning("kept job not understood", request_id=name, error=str(error))
                 continue
             job = Job(record, spec, state, self._machine)
             self._register.add(job)

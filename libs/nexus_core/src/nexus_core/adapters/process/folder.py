@@ -94,7 +94,7 @@ class JobFolder:
         for folder in self._jobs.iterdir():
             file = _read(folder / "job.json", _JobFile)
             if file is None:
-                log.warning("job_folder_without_job_removed", request_id=folder.name)
+                log.warning("job folder without job removed", request_id=folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
             state = _read(folder / "state.json", JobState) or JobState()
@@ -144,7 +144,7 @@ def _read(file: Path, kind: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     except msgspec.DecodeError as error:
-        log.warning("job_file_unreadable", file=str(file), error=str(error))
+        log.warning("job file unreadable", file=str(file), error=str(error))
         return None
 
 

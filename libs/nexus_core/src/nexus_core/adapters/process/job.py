@@ -1,7 +1,7 @@
 """The life of one Job: try, wait, try again, until it is finished or deleted."""
 
 import asyncio
-import signal
+import contextlib
 from datetime import datetime
 from pathlib import Path
 
@@ -26,6 +26,9 @@ log = structlog.get_logger()
 
 # SIGKILL can't be refused, but a process that waits for a dead disk dies when the disk answers.
 _KILL_SECONDS = 10.0
+
+# A program that was just being started when it was asked to end did not hear of it.
+_BETWEEN_REQUESTS = 0.05
 
 # Kubernetes gives a container the name of its pod as its host's, and so does every try here. What
 # survives its try is known by it.
@@ -172,18 +175,26 @@ class Job:
         return Doom.MEMORY if exceeded.done() else Doom.DEADLINE
 
     async def _kill(self, pod: Pod, doom: Doom) -> None:
-        log.info("pod_killed", **self._names(), reason=doom.value)
+        log.info("pod killed", **self._names(), reason=doom.value)
         await self._change(msgspec.structs.replace(self._state, doom=doom))
         if doom is not Doom.MEMORY:
-            pod.signal(signal.SIGTERM)
-            now = self._machine.clock.now()
-            grace = self._machine.alarms.at(now + self._machine.settings.kill_grace)
-            await _first(pod.ended, grace)
-            grace.cancel()
-        pod.signal(signal.SIGKILL)
+            await self._ask_to_end(pod)
+        pod.kill()
         await asyncio.wait({pod.ended}, timeout=_KILL_SECONDS)
         if not pod.ended.done():
-            log.error("pod_survives_kill", **self._names(), pid=pod.pid)
+            log.error("pod survives its kill", **self._names(), pid=pod.pid)
+
+    async def _ask_to_end(self, pod: Pod) -> None:
+        """Send SIGTERM, and leave the grace to end in."""
+        asked: set[int] = set()
+        # Real time, not the clock's: it is the processes who need it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._machine.settings.kill_grace.total_seconds()):
+                while not pod.ended.done():
+                    asked |= await self._machine.executor.run(
+                        shim.terminate, pod.pid, self._stem(), frozenset(asked)
+                    )
+                    await asyncio.wait({pod.ended}, timeout=_BETWEEN_REQUESTS)
 
     def _clear_away(self, pid: int) -> shim.Sighting:
         """Tell what became of the try under a shim that has ended, and end what is left of it."""
@@ -197,7 +208,7 @@ class Job:
     def _end_rest(self, pid: int) -> None:
         left = sessions.end_members(pid, (_MARKER, self.record.request_id))
         if left:
-            log.info("pod_left_processes", **self._names(), processes=left)
+            log.info("processes left by a pod ended", **self._names(), processes=left)
         shim.reap(pid)
 
     async def _end_try(self, ending: Ending) -> None:
@@ -247,7 +258,7 @@ class Job:
             )
         except OSError as error:
             # What we know goes on counting; only a restart would know less.
-            log.warning("job_state_not_saved", **self._names(), error=str(error))
+            log.warning("job state not saved", **self._names(), error=str(error))
 
     def _stem(self) -> Path:
         return self._machine.folder.stem(self.record.request_id, self._state.attempt)

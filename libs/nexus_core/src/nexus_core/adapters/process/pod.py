@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.1
 
 
 class Pod:
-    """Holds on to a try that runs: learns of its end, and signals its processes.
+    """Holds on to a try that runs: learns of its end, and can bring it about.
 
     Must be given up with `release`, which leaves the processes as they are.
 
@@ -38,11 +38,11 @@ class Pod:
         if stem is not None and not shim.is_shim(pid, stem):
             self._on_end()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the whole process group. Harmless when it has ended."""
+    def kill(self) -> None:
+        """End the whole process group, now. Harmless when it has ended."""
         if not self.ended.done():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+                os.killpg(self.pid, signal.SIGKILL)
 
     def release(self) -> None:
         """Hold on no more."""

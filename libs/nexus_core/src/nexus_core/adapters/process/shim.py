@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import psutil
 
+from nexus_core.adapters.process import sessions
 from nexus_core.adapters.process.state import KILLED_EXIT_CODE, Ending
 
 _SHELL = "/bin/sh"
@@ -24,8 +25,8 @@ _SHELL = "/bin/sh"
 #
 # The claim is made with noclobber (set -C), so by one shim only: were we killed between starting a
 # shim and learning that it began, the one started after us finds the claim and gives way.
-# The traps keep SIGTERM, which the whole group gets, from ending the shim before it has written how
-# the program ended; the program itself gets the signals' default back.
+# The traps keep a program that signals its own group (`kill 0`) from ending the shim before the exit
+# code is written; the program itself gets the signals' defaults back.
 # The last line ends what the program left behind in its group, as the end of a container does. The
 # file needs no renaming: it is read after the shim's death only, when it is whole or not there.
 _SCRIPT = """\
@@ -138,6 +139,22 @@ def is_shim(pid: int, stem: Path) -> bool:
     except psutil.Error:
         return False
     return str(stem) in arguments[:4]
+
+
+def terminate(pid: int, stem: Path, asked: frozenset[int]) -> set[int]:
+    """Ask the processes under a shim to end, but for those who were `asked`; return whom it asked.
+
+    Each once: a second SIGTERM makes some programs give up their tidying. Not the shim, which ends
+    by itself; and not a fork of the shim that has not become the program yet, since that still has
+    the shim's trap and would drop the signal. It is asked when it has.
+    """
+    told = set()
+    for member in sessions.members([pid])[pid]:
+        if member not in asked and not is_shim(member, stem):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member, signal.SIGTERM)
+            told.add(member)
+    return told
 
 
 def reap(pid: int) -> None:

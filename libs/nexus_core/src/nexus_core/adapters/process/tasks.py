@@ -38,4 +38,4 @@ class Tasks:
     def _on_done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("process_cluster_task_failed", task=task.get_name(), exc_info=error)
+            log.error("task of the process cluster failed", task=task.get_name(), exc_info=error)
