@@ -19,14 +19,14 @@ def _listed(stages: Iterable[Stage]) -> str:
 
 # Checkpoints, buffered Jobs and stages.
 
-CHECKPOINT_COLUMNS = """algorithm, id, lifecycle_stage, payload_uri, result_uri,
+_CHECKPOINT_COLUMNS = """algorithm, id, lifecycle_stage, payload_uri, result_uri,
     algorithm_failure_cause, algorithm_failure_details, received_by_host, received_at, sent_at,
     applied_configuration, configuration_overrides, content_hash, last_modified, tag, api_version,
     job_uid, parent_algorithm, parent_id"""
 """In the order that `rows` reads and writes them."""
 
 INSERT_CHECKPOINT = f"""
-INSERT INTO checkpoints ({CHECKPOINT_COLUMNS}, cluster)
+INSERT INTO checkpoints ({_CHECKPOINT_COLUMNS}, cluster)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (algorithm, id) DO NOTHING
 """
@@ -34,7 +34,7 @@ ON CONFLICT (algorithm, id) DO NOTHING
 INSERT_JOB = "INSERT INTO submission_buffer (run, template) VALUES (?, ?)"
 
 FIND_CHECKPOINT = f"""
-SELECT {CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_key
+SELECT {_CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_key
 WHERE algorithm = ? AND id = ?
 """
 
@@ -94,7 +94,7 @@ DELETE FROM idempotency_keys WHERE rowid IN (
 # Runs by something else than their key. Places in the order of runs are (received_at, id).
 
 FIND_TAGGED = f"""
-SELECT {CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_tag
+SELECT {_CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_tag
 WHERE tag = ? AND tag <> ''
 ORDER BY received_at DESC, id DESC
 """
