@@ -1,0 +1,30 @@
+"""A catalogue that holds what a test puts into it."""
+
+from collections.abc import Sequence
+
+from nexus_core.domain.template import Template, TemplateSpec, Workgroup, WorkgroupSpec
+from support.runs import a_template_spec
+
+
+class FixedCatalogue:
+    def __init__(self) -> None:
+        self._templates = {"hello-world": Template("hello-world", a_template_spec())}
+        self._workgroups = {
+            "default": Workgroup("default", WorkgroupSpec(cluster="standalone")),
+            "elsewhere": Workgroup("elsewhere", WorkgroupSpec(cluster="unreached")),
+        }
+
+    def template(self, name: str) -> Template | None:
+        return self._templates.get(name)
+
+    def workgroup(self, name: str) -> Workgroup | None:
+        return self._workgroups.get(name)
+
+    def templates(self) -> Sequence[Template]:
+        return [self._templates[name] for name in sorted(self._templates)]
+
+    async def ping(self) -> None:
+        pass
+
+    def put(self, name: str, spec: TemplateSpec) -> None:
+        self._templates[name] = Template(name, spec)

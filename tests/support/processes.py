@@ -1,0 +1,32 @@
+"""Looking at processes and at the files they leave, from outside."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from support.clusters import PATIENCE
+
+
+async def until(fact: Callable[[], object]) -> None:
+    """Wait until something is so that nothing tells of: another process's doing."""
+    async with asyncio.timeout(PATIENCE):
+        while not fact():  # noqa: ASYNC110 - so there is no event
+            await asyncio.sleep(0.005)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def number_in(file: Path) -> int | None:
+    """Return the number that a process wrote into a file; None as long as it has not."""
+    try:
+        text = file.read_text()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.endswith("\n") else None

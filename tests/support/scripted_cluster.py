@@ -1,0 +1,144 @@
+"""A cluster that does what a test says: Jobs exist in memory, and nothing runs."""
+
+import asyncio
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from nexus_core.domain.errors import ConflictError, UnavailableError
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.observation import (
+    JobHandle,
+    JobPhase,
+    JobStatus,
+    ObjectKind,
+    Observation,
+)
+from nexus_core.domain.request import CancellationPolicy
+from nexus_core.ports.clock import Clock
+
+
+class ScriptedCluster:
+    """Keeps Jobs, counts what is asked, and tells what the test lets happen."""
+
+    def __init__(self, clock: Clock, name: str = "standalone") -> None:
+        self._clock = clock
+        self._name = name
+        self._jobs: dict[RunKey, JobStatus] = {}
+        self._owners: dict[RunKey, str] = {}
+        self._followers: set[asyncio.Queue[Observation | Exception]] = set()
+        self.manifests: dict[RunKey, dict[str, Any]] = {}
+        """Of every Job that was ever created."""
+        self.creations: Counter[RunKey] = Counter()
+        """How often a Job came into being, by run."""
+        self.deletions: list[tuple[RunKey, CancellationPolicy]] = []
+        self.refusal: Exception | None = None
+        """Raised by every call while it is set."""
+        self.open_gate = asyncio.Event()
+        """Creations wait while it is cleared."""
+        self.open_gate.set()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+        await self.open_gate.wait()
+        self._refuse()
+        if (job := self._jobs.get(key)) is not None:
+            return JobHandle(job.uid, created=False)
+        if any(other.request_id == key.request_id for other in self._jobs):
+            raise ConflictError(f"Job {key.request_id} is another run's")
+        decoded = msgspec.json.decode(manifest)
+        job = JobStatus(
+            key=key,
+            uid=str(uuid.uuid4()),
+            phase=JobPhase.ACTIVE,
+            created_at=self._clock.now(),
+        )
+        self._jobs[key] = job
+        self.manifests[key] = decoded
+        self.creations[key] += 1
+        for owner in decoded["metadata"].get("ownerReferences", ()):
+            self._owners[key] = owner["uid"]
+        return JobHandle(job.uid, created=True)
+
+    async def find_job(self, key: RunKey) -> JobStatus | None:
+        self._refuse()
+        return self._jobs.get(key)
+
+    async def delete_job(
+        self, key: RunKey, policy: CancellationPolicy = CancellationPolicy.BACKGROUND
+    ) -> bool:
+        self._refuse()
+        self.deletions.append((key, policy))
+        job = self._jobs.pop(key, None)
+        if job is None:
+            return False
+        if policy is not CancellationPolicy.ORPHAN:
+            for child in [k for k, uid in self._owners.items() if uid == job.uid]:
+                del self._owners[child]
+                await self.delete_job(child, policy)
+        return True
+
+    async def jobs(self) -> AsyncIterator[JobStatus]:
+        self._refuse()
+        for job in list(self._jobs.values()):
+            yield job
+
+    async def observe(self) -> AsyncIterator[Observation]:
+        self._refuse()
+        happenings: asyncio.Queue[Observation | Exception] = asyncio.Queue()
+        self._followers.add(happenings)
+        try:
+            while True:
+                happening = await happenings.get()
+                if isinstance(happening, Exception):
+                    raise happening
+                yield happening
+        finally:
+            self._followers.discard(happenings)
+
+    async def ping(self) -> None:
+        self._refuse()
+
+    # What tests say.
+
+    @property
+    def living(self) -> set[RunKey]:
+        return set(self._jobs)
+
+    def tell(self, key: RunKey, kind: ObjectKind, reason: str, **more: Any) -> None:
+        """Let all followers hear of something."""
+        job = self._jobs.get(key)
+        observation = Observation(
+            key=key,
+            kind=kind,
+            reason=reason,
+            message=more.pop("message", f"{reason} happened"),
+            at=self._clock.now(),
+            job_uid=job.uid if job else "",
+            **more,
+        )
+        for follower in self._followers:
+            follower.put_nowait(observation)
+
+    def break_feed(self) -> None:
+        """Let the feed of every follower end in an error."""
+        for follower in self._followers:
+            follower.put_nowait(UnavailableError("the feed broke"))
+
+    def become(self, key: RunKey, **changes: Any) -> None:
+        """Change a Job's status, and tell nobody."""
+        self._jobs[key] = msgspec.structs.replace(self._jobs[key], **changes)
+
+    def lose(self, key: RunKey) -> None:
+        """Let a Job vanish, and tell nobody."""
+        del self._jobs[key]
+
+    def _refuse(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
