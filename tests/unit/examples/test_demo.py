@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
-from examples.tsp.demo import WIDTH, draw
 
+from examples.tsp.demo import WIDTH, draw
 from support.examples import ROOT
 
 RUN_ID = "0192e4a0-0000-7000-8000-000000000001"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
+
 from examples.nexus_run import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,

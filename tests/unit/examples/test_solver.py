@@ -5,8 +5,8 @@ import random
 
 import msgspec
 import pytest
-from examples.tsp.solver import Distances, Place, Search, measure, tour_length
 
+from examples.tsp.solver import Distances, Place, Search, measure, tour_length
 from support.examples import example_request
 
 OPTIMUM_OF_BERLIN52 = 7542

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from examples.nexus_run import AlgorithmError
 from examples.tsp.main import find_tour, read_task
 
