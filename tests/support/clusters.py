@@ -39,7 +39,8 @@ def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]
     container = {
         "name": key.request_id,
         "image": "registry.test/busybox:1",
-        "command": ["/bin/sh", "-c", script],
+        # Doubled, or Kubernetes would take `$$` for a dollar sign and `$(…)` for a variable.
+        "command": ["/bin/sh", "-c", script.replace("$", "$$")],
         **changes.pop("container", {}),
     }
     metadata: dict[str, Any] = {"name": key.request_id, "labels": labels}

@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import psutil
 
+from nexus_core.adapters.process.cluster import ProcessCluster
 from support.clusters import PATIENCE
+
+OpenCluster = Callable[..., AbstractAsyncContextManager[ProcessCluster]]
+"""Opens the cluster on a test's folder, as often as the test likes; takes its settings."""
 
 
 async def until(fact: Callable[[], object]) -> None:

@@ -25,8 +25,8 @@ _SHELL = "/bin/sh"
 #
 # The claim is made with noclobber (set -C), so by one shim only: were we killed between starting a
 # shim and learning that it began, the one started after us finds the claim and gives way.
-# The traps keep a program that signals its own group (`kill 0`) from ending the shim before the exit
-# code is written; the program itself gets the signals' defaults back.
+# The traps keep a program that signals its own group (`kill 0`) from ending the shim before it has
+# written the exit code; the program itself gets the signals' defaults back.
 # The last line ends what the program left behind in its group, as the end of a container does. The
 # file needs no renaming: it is read after the shim's death only, when it is whole or not there.
 _SCRIPT = """\
