@@ -7,6 +7,7 @@ from nexus_core.ports.lease_store import LeaseStore
 from support.runs import LONG_AGO
 
 SECOND = timedelta(seconds=1)
+INSTANT = timedelta(microseconds=1)
 
 
 def a_lease(owner: str = "scheduler-0", seconds: float = 30) -> Lease:
@@ -20,8 +21,7 @@ def a_lease(owner: str = "scheduler-0", seconds: float = 30) -> Lease:
 async def test_a_lease_is_found_as_it_was_recorded(leases: LeaseStore) -> None:
     await leases.renew(a_lease())
 
-    assert await leases.find("scheduler-0") == a_lease()
-    assert await leases.find("scheduler-1") is None
+    assert list(await leases.alive(LONG_AGO)) == [a_lease()]
 
 
 async def test_a_renewed_lease_replaces_the_owners_earlier_one_only(leases: LeaseStore) -> None:
@@ -34,27 +34,31 @@ async def test_a_renewed_lease_replaces_the_owners_earlier_one_only(leases: Leas
     await leases.renew(renewed)
     await leases.renew(renewed)
 
-    assert await leases.find("scheduler-0") == renewed
-    assert await leases.find("scheduler-1") == a_lease("scheduler-1")
+    assert set(await leases.alive(LONG_AGO)) == {renewed, a_lease("scheduler-1")}
 
 
-async def test_a_lease_expires_at_its_time_and_is_found_still(leases: LeaseStore) -> None:
+async def test_a_lease_lives_until_its_time_and_has_expired_from_then_on(
+    leases: LeaseStore,
+) -> None:
     lease = a_lease()
     await leases.renew(lease)
+    just_before = lease.expires_at - INSTANT
 
-    assert list(await leases.expired(lease.expires_at - timedelta(microseconds=1))) == []
+    assert list(await leases.alive(just_before)) == [lease]
+    assert list(await leases.expired(just_before)) == []
+    assert list(await leases.alive(lease.expires_at)) == []
     assert list(await leases.expired(lease.expires_at)) == [lease]
-    assert await leases.find(lease.owner) == lease
 
 
-async def test_only_expired_leases_are_returned_and_all_of_them(leases: LeaseStore) -> None:
+async def test_every_lease_is_alive_or_expired_and_none_is_both(leases: LeaseStore) -> None:
     early, middle, late = (a_lease(f"scheduler-{n}", seconds=n * 10) for n in (1, 2, 3))
     for lease in (late, early, middle):
         await leases.renew(lease)
 
-    found = await leases.expired(LONG_AGO + 25 * SECOND)
+    then = LONG_AGO + 25 * SECOND
 
-    assert {lease.owner for lease in found} == {early.owner, middle.owner}
+    assert set(await leases.expired(then)) == {early, middle}
+    assert set(await leases.alive(then)) == {late}
 
 
 async def test_a_renewed_lease_is_expired_no_more(leases: LeaseStore) -> None:
@@ -62,6 +66,17 @@ async def test_a_renewed_lease_is_expired_no_more(leases: LeaseStore) -> None:
     await leases.renew(a_lease(seconds=60))
 
     assert list(await leases.expired(LONG_AGO + 30 * SECOND)) == []
+    assert list(await leases.alive(LONG_AGO + 30 * SECOND)) == [a_lease(seconds=60)]
+
+
+async def test_an_owner_that_comes_back_lives_again(leases: LeaseStore) -> None:
+    await leases.renew(a_lease(seconds=10))
+    await leases.release("scheduler-0", LONG_AGO)
+
+    await leases.renew(a_lease(seconds=20))
+
+    assert list(await leases.alive(LONG_AGO)) == [a_lease(seconds=20)]
+    assert list(await leases.expired(LONG_AGO)) == []
 
 
 async def test_a_released_lease_has_expired_at_once(leases: LeaseStore) -> None:
@@ -69,9 +84,8 @@ async def test_a_released_lease_has_expired_at_once(leases: LeaseStore) -> None:
 
     await leases.release("scheduler-0", LONG_AGO)
 
-    released = a_lease(seconds=0)
-    assert list(await leases.expired(LONG_AGO)) == [released]
-    assert await leases.find("scheduler-0") == released
+    assert list(await leases.expired(LONG_AGO)) == [a_lease(seconds=0)]
+    assert list(await leases.alive(LONG_AGO)) == []
 
 
 async def test_releasing_again_changes_nothing(leases: LeaseStore) -> None:
@@ -80,7 +94,7 @@ async def test_releasing_again_changes_nothing(leases: LeaseStore) -> None:
 
     await leases.release("scheduler-0", LONG_AGO + SECOND)
 
-    assert await leases.find("scheduler-0") == a_lease(seconds=0)
+    assert list(await leases.expired(LONG_AGO)) == [a_lease(seconds=0)]
 
 
 async def test_releasing_does_not_prolong_what_has_expired(leases: LeaseStore) -> None:
@@ -88,7 +102,7 @@ async def test_releasing_does_not_prolong_what_has_expired(leases: LeaseStore) -
 
     await leases.release("scheduler-0", LONG_AGO + 5 * SECOND)
 
-    assert await leases.find("scheduler-0") == a_lease(seconds=1)
+    assert list(await leases.expired(LONG_AGO + 5 * SECOND)) == [a_lease(seconds=1)]
 
 
 async def test_releasing_what_nobody_holds_is_harmless(leases: LeaseStore) -> None:
@@ -96,5 +110,5 @@ async def test_releasing_what_nobody_holds_is_harmless(leases: LeaseStore) -> No
 
     await leases.release("scheduler-1", LONG_AGO)
 
-    assert await leases.find("scheduler-1") is None
-    assert await leases.find("scheduler-0") == a_lease()
+    assert list(await leases.alive(LONG_AGO)) == [a_lease()]
+    assert list(await leases.expired(LONG_AGO)) == []

@@ -16,8 +16,8 @@ class LeaseStore(Protocol):
     async def release(self, owner: str, at: datetime) -> None:
         """Let a lease expire now, so that others may take over at once. Idempotent."""
 
-    async def find(self, owner: str) -> Lease | None:
-        """Return the lease of an owner, expired or not."""
+    async def alive(self, at: datetime) -> Sequence[Lease]:
+        """Return all leases that have not expired by a time."""
 
     async def expired(self, at: datetime) -> Sequence[Lease]:
-        """Return all leases that have expired by a time."""
+        """Return all leases that have expired by a time, that very time included."""

@@ -34,21 +34,16 @@ class SqliteLeaseStore:
 
         await self._database.write(release)
 
-    async def find(self, owner: str) -> Lease | None:
-        """Return the lease of an owner, expired or not."""
-
-        def find(cursor: sqlite3.Cursor) -> Lease | None:
-            rows = cursor.execute(statements.FIND_LEASE, (owner,)).fetchall()
-            return lease_of(rows[0]) if rows else None
-
-        return await self._database.look_up(find)
+    async def alive(self, at: datetime) -> Sequence[Lease]:
+        """Return all leases that have not expired by a time."""
+        return await self._listed(statements.FIND_LIVING_LEASES, at)
 
     async def expired(self, at: datetime) -> Sequence[Lease]:
         """Return all leases that have expired by a time, that very time included."""
+        return await self._listed(statements.FIND_EXPIRED_LEASES, at)
 
-        def find(cursor: sqlite3.Cursor) -> list[Lease]:
-            return list(
-                map(lease_of, cursor.execute(statements.FIND_EXPIRED_LEASES, (micros(at),)))
-            )
-
-        return await self._database.list(find)
+    async def _listed(self, statement: str, at: datetime) -> list[Lease]:
+        row = (micros(at),)
+        return await self._database.list(
+            lambda cursor: list(map(lease_of, cursor.execute(statement, row)))
+        )

@@ -182,7 +182,10 @@ ON CONFLICT (owner) DO UPDATE SET callback_url = excluded.callback_url,
 # A lease that ended earlier is not brought forward.
 RELEASE_LEASE = "UPDATE leases SET expires_at = ?1 WHERE owner = ?2 AND expires_at > ?1"
 
-FIND_LEASE = "SELECT owner, callback_url, expires_at FROM leases WHERE owner = ?"
+FIND_LIVING_LEASES = """
+SELECT owner, callback_url, expires_at FROM leases INDEXED BY leases_by_expiry
+WHERE expires_at > ? ORDER BY expires_at
+"""
 
 FIND_EXPIRED_LEASES = """
 SELECT owner, callback_url, expires_at FROM leases INDEXED BY leases_by_expiry
