@@ -97,7 +97,7 @@ class ProcessCluster:
                 executor=executor,
                 alarms=Alarms(clock),
                 places=Places(settings.max_pods),
-                memory=MemoryWatch(executor, settings.memory_sample_seconds),
+                memory=MemoryWatch(executor, settings.memory_sample),
                 feed=Feed(settings.feed_backlog),
             )
             cluster = cls(name, machine, tasks)

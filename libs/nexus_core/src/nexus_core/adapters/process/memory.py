@@ -1,6 +1,7 @@
 """Watching that pods keep to their memory limits."""
 
 import asyncio
+from datetime import timedelta
 from typing import NamedTuple
 
 from nexus_core.adapters.process import sessions
@@ -19,9 +20,9 @@ class MemoryWatch:
     It sleeps real time, not the clock's: processes fill their memory in real time.
     """
 
-    def __init__(self, executor: Executor, sample_seconds: float) -> None:
+    def __init__(self, executor: Executor, sample: timedelta) -> None:
         self._executor = executor
-        self._sample_seconds = sample_seconds
+        self._sample = sample
         self._watched: dict[asyncio.Future[None], _Watched] = {}
         self._any = asyncio.Event()
 
@@ -41,7 +42,7 @@ class MemoryWatch:
         """Watch; for ever, until cancelled."""
         while True:
             await self._any.wait()
-            await asyncio.sleep(self._sample_seconds)
+            await asyncio.sleep(self._sample.total_seconds())
             watched = tuple(self._watched.values())
             for over in await self._executor.run(_over_limit, watched):
                 if not over.exceeded.done():

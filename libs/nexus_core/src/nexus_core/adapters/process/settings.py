@@ -24,7 +24,7 @@ class ProcessClusterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     """The longest wait between two tries. Kubernetes: six minutes, for the same reasons."""
     kill_grace: timedelta = timedelta(seconds=2)
     """Between SIGTERM and SIGKILL. Short: whoever cancels a run waits for it."""
-    memory_sample_seconds: float = 0.1
+    memory_sample: timedelta = timedelta(milliseconds=100)
     """How often the memory of limited pods is looked at, while there are any.
 
     Memory is filled at about 1 GB a second, so a pod may overshoot its limit by 100 MB; one look
