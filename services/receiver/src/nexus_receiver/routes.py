@@ -76,6 +76,7 @@ class ReceiverRoutes:
         return (
             Family(
                 title="complete",
+                description="For algorithms. Errors are plain text.",
                 prefixes=prefixes,
                 endpoints=(complete,),
                 render_error=as_text,
@@ -84,6 +85,7 @@ class ReceiverRoutes:
             ),
             Family(
                 title="check",
+                description="Errors are JSON strings.",
                 prefixes=prefixes,
                 endpoints=(check,),
                 render_error=as_json_string,

@@ -1,20 +1,25 @@
 """Names and identifiers, and what makes one well-formed."""
 
 import re
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from nexus_core.domain.errors import InvalidInputError, Problem
 
 # The algorithm's name is a label value on every Job, and Kubernetes allows those 63 characters.
 MAX_NAME_LENGTH = 63
 
-NAME_PATTERN = r"[a-z0-9]((\.?-)*\.?[a-z0-9])*"
-"""A lower-case DNS name of any length: no `.` or `-` at an end, no two dots in a row."""
-REQUEST_ID_PATTERN = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# No `.` or `-` at an end, no two dots in a row.
+_NAME = re.compile(r"[a-z0-9]((\.?-)*\.?[a-z0-9])*")
+_REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-_NAME = re.compile(NAME_PATTERN)
-_REQUEST_ID = re.compile(REQUEST_ID_PATTERN)
+ResourceName = Annotated[str, Meta(max_length=MAX_NAME_LENGTH, pattern=f"^{_NAME.pattern}$")]
+"""The type of what `is_resource_name`."""
+
+RequestId = Annotated[str, Meta(pattern=f"^{_REQUEST_ID.pattern}$")]
+"""The type of what `is_request_id`."""
 
 
 class RunKey(msgspec.Struct, frozen=True, order=True):

@@ -63,6 +63,8 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """Endpoints that share prefixes, a way of telling errors, and who may call them."""
 
     title: str
+    description: str = ""
+    """For those who choose between families: what is particular about this one."""
     prefixes: tuple[str, ...]
     """The first one is the documented one, the others are its aliases."""
     endpoints: Sequence[Endpoint]

@@ -94,6 +94,7 @@ def add_probes(app: web.Application, health: Health, registry: CollectorRegistry
 def _operations(livez: Handler, readyz: Handler, metrics: Handler) -> Family:
     return Family(
         title="operations",
+        description="For those who run the service.",
         prefixes=("",),
         render_error=as_text,
         statuses={},

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from nexus_core.domain.names import ResourceName
 from nexus_core.domain.request import AlgorithmRequest, CancellationRequest, TagUpdate
 from nexus_core.domain.stages import Stage
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler, Parameter
@@ -31,6 +32,7 @@ def v1_family(handlers: Handlers, tokens: frozenset[str]) -> Family:
     """Return v1. Frozen: what it answers is what published clients decode."""
     return Family(
         title="v1",
+        description="For clients that are published: frozen, and errors are plain text.",
         prefixes=("/algorithm/v1", "/algorithm/v1.0", "/algorithm/v1.2"),
         endpoints=(
             _run(handlers.run, _text, (_DRY_RUN,)),
@@ -71,6 +73,7 @@ def latest_family(handlers: Handlers, tokens: frozenset[str]) -> Family:
     run = _run(handlers.run_once, _problem, (_DRY_RUN, key), 404, 408, 413, 422)
     return Family(
         title="latest",
+        description="The newest API: all of v1 and more. Errors are problem documents (RFC 9457).",
         prefixes=("/algorithm", "/algorithm/latest"),
         endpoints=(
             run,
@@ -210,18 +213,20 @@ def _payload(handlers: Handlers, errors: Errors, *more: int) -> Endpoint:
 
 
 def _runs(handlers: Handlers) -> Endpoint:
-    limit = Annotated[int, Meta(ge=1, le=MOST_RUNS)]
+    limit, time = Annotated[int, Meta(ge=1, le=MOST_RUNS)], Annotated[datetime, Meta(tz=True)]
     return Endpoint(
         method="GET",
         path="/runs",
         handler=handlers.runs,
         summary="List runs, newest first",
         parameters=(
-            Parameter(name="algorithm", description="Only runs of this algorithm"),
+            Parameter(
+                name="algorithm", description="Only runs of this algorithm", kind=ResourceName
+            ),
             Parameter(name="stage", description="Only runs in one of these", kind=list[Stage]),
             Parameter(name="tag", description="Only runs with this tag"),
-            Parameter(name="from", description="Received then or later", kind=datetime),
-            Parameter(name="until", description="Received before then", kind=datetime),
+            Parameter(name="from", description="Received then or later", kind=time),
+            Parameter(name="until", description="Received before then", kind=time),
             Parameter(name="limit", description="Runs in a page, default 100", kind=limit),
             Parameter(name="cursor", description="The `nextCursor` of the page before"),
         ),

@@ -58,7 +58,8 @@ class DataRoutes:
     def family(self) -> Family:
         """Return the endpoints; none of them asks for a token."""
         return Family(
-            title="Data by signed URL",
+            title="data",
+            description="By signed URL: it needs no token, and opens what it was made for alone.",
             prefixes=("/data/v1",),
             render_error=as_problem,
             statuses=DATA_STATUSES,

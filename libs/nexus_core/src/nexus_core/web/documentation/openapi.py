@@ -10,13 +10,9 @@ from msgspec import Meta
 
 from nexus_core import __version__
 from nexus_core.domain.errors import UnavailableError
-from nexus_core.domain.names import MAX_NAME_LENGTH, NAME_PATTERN, REQUEST_ID_PATTERN
+from nexus_core.domain.names import RequestId, ResourceName
 from nexus_core.web.documentation.shapes import Schema, Shapes
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Parameter
-
-_ALGORITHM_NAME = Annotated[str, Meta(max_length=MAX_NAME_LENGTH, pattern=f"^{NAME_PATTERN}$")]
-_REQUEST_ID = Annotated[str, Meta(pattern=f"^{REQUEST_ID_PATTERN}$")]
-_REQUEST_TAG = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 # Paths hold names only; what they mean is the same wherever they stand.
 _IN_PATHS = {
@@ -25,19 +21,19 @@ _IN_PATHS = {
         Parameter(
             name="algorithmName",
             description="The name of the algorithm's template",
-            kind=_ALGORITHM_NAME,
+            kind=ResourceName,
             example="hello-world",
         ),
         Parameter(
             name="requestId",
             description="The id that was answered when the run was accepted",
-            kind=_REQUEST_ID,
+            kind=RequestId,
             example="0199c3a4-5b00-7000-8000-000000000001",
         ),
         Parameter(
             name="requestTag",
             description="The tag that runs were given: printable characters, on one line",
-            kind=_REQUEST_TAG,
+            kind=Annotated[str, Meta(min_length=1, max_length=1024)],
             example="first-steps",
         ),
     )
@@ -78,9 +74,9 @@ def openapi_document(title: str, families: Sequence[Family]) -> dict[str, Any]:
 
 def _tag(family: Family) -> dict[str, str]:
     *others, last = [f"`{alias}`" for alias in family.prefixes[1:]] or [""]
-    aliases = f"{', '.join(others)} and {last}" if others else last
-    alias = {"description": f"Also served under {aliases}."} if aliases else {}
-    return {"name": family.title, **alias}
+    aliases = f"Also served under {', '.join(others)}{' and ' if others else ''}{last}."
+    words = [family.description, aliases if last else ""]
+    return {"name": family.title, "description": " ".join(filter(None, words))}
 
 
 def _operation(endpoint: Endpoint, family: Family, shapes: Shapes) -> dict[str, Any]:

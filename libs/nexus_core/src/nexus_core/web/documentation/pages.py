@@ -12,7 +12,7 @@ from nexus_core.web.endpoints import Family
 # The page takes everything from here and runs no script but its own, so that nothing that stands
 # in the document or in an answer can act on behalf of who reads it.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
