@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec.structs import replace
-from nexus_core.composition.catalogue import open_catalogue
 
 from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
+from nexus_core.composition.catalogue import open_catalogue
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.composition.stores import open_stores
@@ -43,7 +43,7 @@ async def open_standalone(settings: StandaloneSettings) -> AsyncIterator[Backgro
         )
         clock = SystemClock()
         stores = await stack.enter_async_context(open_stores(settings, clock))
-        catalogue = await stack.enter_async_context(open_catalogue(settings))
+        catalogue = await stack.enter_async_context(open_catalogue(settings, clock))
         clusters = await stack.enter_async_context(open_clusters(settings, clock))
         tasks = await stack.enter_async_context(BackgroundTasks())
         await stack.enter_async_context(
@@ -63,7 +63,9 @@ async def open_standalone(settings: StandaloneSettings) -> AsyncIterator[Backgro
                 tasks,
             )
         )
-        callback = await stack.enter_async_context(open_callback(settings, stores.leases, clock))
+        callback = await stack.enter_async_context(
+            open_callback(settings, stores.leases, clock, tasks)
+        )
         await stack.enter_async_context(
             open_receiver(
                 ReceiverParts(

@@ -38,7 +38,6 @@ class StandaloneSettings(ServiceSettings, frozen=True):
 
     def of(self, kind: type[S], **own: object) -> S:
         """Return the settings of one of the services, given those that only it has."""
-        shared: dict[str, Any] = {
-            f.name: getattr(self, f.name) for f in msgspec.structs.fields(ServiceSettings)
-        }
-        return kind(**shared, **own)
+        names = (field.name for field in msgspec.structs.fields(ServiceSettings))
+        values: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return kind(**{**values, **own})

@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 
 from nexus_core.adapters.http.scheduler_callback import HttpSchedulerCallback
+from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.scheduler_callback import SchedulerCallback
@@ -10,7 +11,10 @@ from nexus_core.settings.sections import ServiceSettings
 
 
 def open_callback(
-    settings: ServiceSettings, leases: LeaseStore, clock: Clock
+    settings: ServiceSettings,
+    leases: LeaseStore,
+    clock: Clock,
+    tasks_above: BackgroundTasks | None = None,
 ) -> AbstractAsyncContextManager[SchedulerCallback]:
     """Open the call back to all schedulers that hold a lease."""
     return HttpSchedulerCallback.open(
@@ -19,4 +23,5 @@ def open_callback(
         secret=settings.callback.secret,
         attempts=settings.callback.attempts,
         patience=settings.callback.timeout,
+        tasks_above=tasks_above,
     )

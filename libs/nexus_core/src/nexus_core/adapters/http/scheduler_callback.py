@@ -51,7 +51,14 @@ class HttpSchedulerCallback:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, leases: LeaseStore, clock: Clock, *, secret: str, attempts: int, patience: float
+        cls,
+        leases: LeaseStore,
+        clock: Clock,
+        *,
+        secret: str,
+        attempts: int,
+        patience: float,
+        tasks_above: BackgroundTasks | None = None,
     ) -> AsyncIterator[Self]:
         """Start telling. One try may take `patience` seconds, and so may what waits at the end."""
         async with (
@@ -59,7 +66,7 @@ class HttpSchedulerCallback:
                 timeout=aiohttp.ClientTimeout(total=patience),
                 headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
             ) as session,
-            BackgroundTasks() as tasks,
+            BackgroundTasks(tasks_above) as tasks,
         ):
             callback = cls(leases, session, clock, attempts, tasks)
             tasks.start("call backs", callback._distribute())
