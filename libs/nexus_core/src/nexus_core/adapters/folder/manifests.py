@@ -5,7 +5,7 @@ import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -23,8 +23,8 @@ from nexus_core.domain.template import (
 )
 from nexus_core.domain.template_rules import template_problems, workgroup_problems
 
-T = TypeVar("T")
-
+# No set: a document may hold a list where its kind should be, and that can't be looked up in one.
+_KINDS = (TEMPLATE_KIND, WORKGROUP_KIND)
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _WRONG_TYPE = re.compile(r"Expected `(?P<expected>.*?)`(?:, got `(?P<got>.*?)`)?")
 _WRONG_FIELD = re.compile(r"Object (?P<what>contains|missing) \w+ field `(?P<name>.*)`")
@@ -86,7 +86,7 @@ def read_manifests(content: bytes) -> tuple[Manifest, ...]:
     return tuple(
         _manifest(document, number)
         for number, document in enumerate(documents, start=1)
-        if isinstance(document, dict) and document.get("kind") in {TEMPLATE_KIND, WORKGROUP_KIND}
+        if isinstance(document, dict) and document.get("kind") in _KINDS
     )
 
 
