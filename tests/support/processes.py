@@ -1,12 +1,16 @@
 """Looking at processes and at the files they leave, from outside."""
 
 import asyncio
+import contextlib
+import os
+import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import psutil
 
+from nexus_core.adapters.process import shim
 from nexus_core.adapters.process.cluster import ProcessCluster
 from support.clusters import PATIENCE
 
@@ -19,6 +23,17 @@ async def until(fact: Callable[[], object]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not fact():  # noqa: ASYNC110 - so there is no event
             await asyncio.sleep(0.005)
+
+
+def end_pods(root: Path) -> None:
+    """End what a cluster on a folder has left running, as it does when it is closed."""
+    for claim in root.glob("jobs/*/attempt-*.claim"):
+        stem = claim.with_suffix("")
+        pid = number_in(claim)
+        if pid is not None and shim.is_shim(pid, stem):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+            shim.reap(pid)
 
 
 def is_alive(pid: int) -> bool:
@@ -34,4 +49,5 @@ def number_in(file: Path) -> int | None:
         text = file.read_text()
     except FileNotFoundError:
         return None
-    return int(text) if text.endswith("\n") else None
+    number, end, _ = text.partition("\n")
+    return int(number) if end and number.isdigit() else None

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from nexus_core.adapters.process.cluster import ProcessCluster
 from nexus_core.adapters.process.settings import ProcessClusterSettings
 from support.clock import ManualClock
 from support.clusters import Witness
-from support.processes import OpenCluster
+from support.processes import OpenCluster, end_pods
 
 
 @pytest.fixture
@@ -19,8 +19,10 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "cluster"
+def root(tmp_path: Path) -> Iterator[Path]:
+    root = tmp_path / "cluster"
+    yield root
+    end_pods(root)
 
 
 @pytest.fixture

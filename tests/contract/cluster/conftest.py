@@ -11,6 +11,7 @@ from nexus_core.adapters.process.cluster import ProcessCluster
 from nexus_core.ports.cluster import Cluster
 from support.clock import ManualClock
 from support.clusters import Witness
+from support.processes import end_pods
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ async def process_cluster(folder: Path) -> AsyncIterator[Scene]:
         Witness(cluster) as witness,
     ):
         yield Scene(cluster, witness, clock.advance)
+    end_pods(folder)
 
 
 @pytest.fixture(params=[process_cluster], ids=["process"])

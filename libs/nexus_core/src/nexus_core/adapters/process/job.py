@@ -97,7 +97,7 @@ class Job:
     async def _try(self, rank: int, found: shim.Sighting) -> Ending | None:
         """Bring the current try to its end. None: it did not begin, and will not."""
         if isinstance(found, Ending):
-            await self._machine.executor.run(self._end_rest, shim.claimed_by(self._stem()) or 0)
+            await self._machine.executor.run(self._end_survivors)
             return found
         places = self._machine.places
         turn = places.occupy() if isinstance(found, shim.Alive) else None
@@ -204,6 +204,12 @@ class Job:
             # Killed before it could claim the try, or not even SIGKILL ends it.
             return Ending(exit_code=KILLED_EXIT_CODE, reason="Error")
         return found
+
+    def _end_survivors(self) -> None:
+        """End what is left of a try that ended while nobody watched."""
+        pid = shim.claimed_by(self._stem())
+        if pid is not None and pid != shim.NOBODY:
+            self._end_rest(pid)
 
     def _end_rest(self, pid: int) -> None:
         left = sessions.end_members(pid, (_MARKER, self.record.request_id))

@@ -40,6 +40,9 @@ kill -KILL 0
 
 # Python ignores these; a program expects their default.
 _SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ)
+NOBODY = 0
+"""No process of ours has this number. To the operating system it means one's own group: beware."""
+
 # A claim is empty for the microseconds between the two system calls that make it, or for good when
 # the machine lost power there. A fifth of a second tells the two apart on a busy machine as well.
 _LOOKS_AT_EMPTY_CLAIM = 20
@@ -134,6 +137,8 @@ def is_shim(pid: int, stem: Path) -> bool:
     No two processes have this argument. A time of creation would tell them apart as well, but not
     when the machine's clock is set.
     """
+    if pid == NOBODY:
+        return False
     try:
         arguments = psutil.Process(pid).cmdline()
     except psutil.Error:
@@ -164,7 +169,7 @@ def reap(pid: int) -> None:
 
 
 def claimed_by(stem: Path) -> int | None:
-    """Return who claimed a try; 0, which is no shim, for a claim that nobody finished."""
+    """Return who claimed a try; `NOBODY` for a claim that was never finished."""
     claim = Path(f"{stem}.claim")
     for _ in range(_LOOKS_AT_EMPTY_CLAIM):
         try:
@@ -172,9 +177,9 @@ def claimed_by(stem: Path) -> int | None:
         except FileNotFoundError:
             return None
         if text.endswith("\n"):
-            return int(text)
+            return int(text) if text.strip().isdigit() else NOBODY
         time.sleep(_BETWEEN_LOOKS)
-    return 0
+    return NOBODY
 
 
 def _exit_code(stem: Path) -> int | None:
