@@ -61,8 +61,6 @@ def openapi_document(title: str, families: Sequence[Family]) -> dict[str, Any]:
             "version": __version__,
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
-        # Relative to the document, so that it is right behind a proxy that adds a path too.
-        "servers": [{"url": "./"}],
         "tags": [_tag(family) for family in documented],
         "paths": paths,
         "components": {

@@ -127,7 +127,8 @@ function readRequest(form, operation) {
     .flatMap((input) => chosen(input).map((value) => [input.name, value]));
   const values = Object.fromEntries(given("path"));
   const path = operation.path.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(values[name] ?? ""));
-  const url = new URL(path.slice(1), new URL(api.servers[0].url, DOCUMENT));
+  // Beside the document, and so behind the same proxy, with the path that it may have added.
+  const url = new URL(path.slice(1), DOCUMENT);
   url.search = new URLSearchParams(given("query"));
   const headers = Object.fromEntries(given("header"));
   const body = form.elements.body;
