@@ -195,34 +195,43 @@ async def test_a_program_that_kills_its_own_group_is_killed(
     assert (await witness.sees_finished(key)).exit_code == 137
 
 
-# A grandchild in the pod's process group, and one in a group of its own.
-BACKGROUND = {"same group": "", "own group": "set -m; "}
+DISOBEDIENT = (
+    "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); {};"
+    "open('pid', 'w').write(f'{{os.getpid()}}\\n'); time.sleep(600)"
+)
+GRANDCHILDREN = pytest.mark.parametrize(
+    "grandchild",
+    [DISOBEDIENT.format("pass"), DISOBEDIENT.format("os.setpgid(0, 0)")],
+    ids=["in the pod's process group", "in a process group of its own"],
+)
 
 
-@pytest.mark.parametrize("own", BACKGROUND.values(), ids=BACKGROUND.keys())
+@GRANDCHILDREN
 async def test_deleting_a_job_ends_its_grandchildren(
-    cluster: ProcessCluster, directory: Path, own: str
+    open_cluster: OpenCluster, directory: Path, grandchild: str
 ) -> None:
     key = a_run_key()
-    script = f"(trap '' TERM; {own} sleep 600 & echo $! >pid; wait) & wait"
-    await cluster.create_job(key, a_manifest(key, script))
-    await until(lambda: number_in(directory / "pid"))
+    async with open_cluster(kill_grace=timedelta(seconds=0.1)) as cluster:
+        script = f'(python3 -S -c "{grandchild}" & wait) & wait'
+        await cluster.create_job(key, a_manifest(key, script))
+        await until(lambda: number_in(directory / "pid"))
 
-    await cluster.delete_job(key)
+        await cluster.delete_job(key)
 
-    assert not is_alive(number_in(directory / "pid") or 0)
+        assert not is_alive(number_in(directory / "pid") or 0)
 
 
-@pytest.mark.parametrize("own", BACKGROUND.values(), ids=BACKGROUND.keys())
+@GRANDCHILDREN
 async def test_what_a_program_leaves_running_ends_with_its_pod(
-    cluster: ProcessCluster, witness: Witness, directory: Path, own: str
+    cluster: ProcessCluster, witness: Witness, directory: Path, grandchild: str
 ) -> None:
     key = a_run_key()
-    await cluster.create_job(key, a_manifest(key, f"{own} sleep 600 & echo $! >pid"))
+    script = f'python3 -S -c "{grandchild}" & while [ ! -s pid ]; do sleep 0.01; done'
+    await cluster.create_job(key, a_manifest(key, script))
 
     await witness.sees_finished(key)
 
-    await until(lambda: not is_alive(number_in(directory / "pid") or 0))
+    assert not is_alive(number_in(directory / "pid") or 0)
 
 
 async def test_a_deleted_pod_may_tidy_up(cluster: ProcessCluster, directory: Path) -> None:
@@ -274,6 +283,19 @@ async def test_nothing_of_a_deleted_job_stays_on_disk(
     await cluster.delete_job(key)
 
     assert list((root / "jobs").iterdir()) == []
+
+
+async def test_where_nothing_tells_of_a_death_it_is_found_out(
+    cluster: ProcessCluster, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    ending, deleted = a_run_key(), a_run_key()
+    await cluster.create_job(ending, a_manifest(ending, "exit 3"))
+    await cluster.create_job(deleted, a_manifest(deleted, "sleep 600"))
+
+    assert (await witness.sees_finished(ending)).exit_code == 3
+    await witness.sees(deleted, "Started")
+    assert await cluster.delete_job(deleted)
 
 
 async def test_no_process_is_left_as_a_zombie(

@@ -170,10 +170,14 @@ async def test_what_a_disappeared_shim_left_behind_is_ended(
 
 
 async def test_a_process_that_got_the_number_of_a_shim_is_left_alone(
-    left_running: RunKey, open_cluster: OpenCluster, root: Path
+    left_running: RunKey, open_cluster: OpenCluster, root: Path, tmp_path: Path
 ) -> None:
     os.killpg(shim_of(root, left_running), signal.SIGKILL)
-    stranger = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
+    script = "sleep 600 & echo $! >member; wait"
+    stranger = await asyncio.create_subprocess_exec(
+        *("sh", "-c", script), start_new_session=True, cwd=tmp_path
+    )
+    await until(lambda: number_in(tmp_path / "member"))
     file_of(root, left_running, "attempt-0.claim").write_text(f"{stranger.pid}\n")
     try:
         async with open_cluster() as cluster, Witness(cluster) as witness:
@@ -182,8 +186,9 @@ async def test_a_process_that_got_the_number_of_a_shim_is_left_alone(
 
         assert told.exit_code == 137
         assert is_alive(stranger.pid)
+        assert is_alive(number_in(tmp_path / "member") or 0)
     finally:
-        stranger.kill()
+        os.killpg(stranger.pid, signal.SIGKILL)
         await stranger.wait()
 
 

@@ -196,6 +196,16 @@ def test_the_job_of_another_run_is_rejected(key: RunKey) -> None:
         read_manifest(key, a_manifest(KEY))
 
 
+@pytest.mark.parametrize(
+    "manifest",
+    [b"", b'{"kind": "\xff"}', b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"],
+    ids=["empty", "no text", "too deep"],
+)
+def test_what_is_no_json_is_rejected(manifest: bytes) -> None:
+    with pytest.raises(JobRejectedError):
+        read_manifest(KEY, manifest)
+
+
 def test_a_job_without_the_label_of_runs_is_rejected() -> None:
     job = a_job(KEY)
     del job["metadata"]["labels"]["science.sneaksanddata.com/nexus-component"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 
@@ -33,6 +33,8 @@ from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class ProcessCluster:
@@ -121,8 +123,7 @@ class ProcessCluster:
         if job is None:
             if creation is None:
                 creation = self._start_creation(key, spec, manifest)
-            # A caller who gives up leaves the Job half recorded; the task does not.
-            job = await asyncio.shield(creation)
+            job = await self._outcome(creation)
         if job.record.algorithm != key.algorithm:
             raise ConflictError(f"Job {key.request_id} is one of {job.record.algorithm}")
         return JobHandle(uid=job.record.uid, created=created)
@@ -146,10 +147,8 @@ class ProcessCluster:
             return False
         doomed = [job] if policy is CancellationPolicy.ORPHAN else self._register.family(job)
         removals = [self._start_removal(member) for member in doomed]
-        # Not cancelled with the caller: a deletion that has begun is carried through.
-        await asyncio.wait(removals)
         for removal in removals:
-            removal.result()
+            await self._outcome(removal)
         return True
 
     async def jobs(self) -> AsyncIterator[JobStatus]:
@@ -214,6 +213,13 @@ class ProcessCluster:
     def _check_open(self) -> None:
         if self._closed:
             raise UnavailableError("the process cluster was closed")
+
+    async def _outcome(self, task: asyncio.Task[T]) -> T:
+        """Wait for a creation or a removal, which is carried through though its caller gives up."""
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise UnavailableError("the process cluster was closed meanwhile")
+        return task.result()
 
     def _start_creation(self, key: RunKey, spec: JobSpec, manifest: bytes) -> asyncio.Task[Job]:
         creation = self._tasks.start(

@@ -57,7 +57,7 @@ class Job:
 
     @property
     def deleted(self) -> bool:
-        """Whether the Job was told to end without finishing."""
+        """Whether the Job is to go, finished or not."""
         return self._deleted.done()
 
     def status(self) -> JobStatus:
@@ -70,7 +70,7 @@ class Job:
         return [*told, self._refusal] if self._refusal else told
 
     def delete(self) -> None:
-        """Make the Job end its pod; `live` returns when it has."""
+        """Make the Job end its pod, if it has one; `live` returns when it has ended."""
         if not self._deleted.done():
             self._deleted.set_result(None)
 
@@ -99,23 +99,23 @@ class Job:
         if isinstance(found, Ending):
             await self._machine.executor.run(self._end_survivors)
             return found
+        begun = isinstance(found, shim.Alive)
+        if not begun and not await self._waits_out_back_off():
+            return None
         places = self._machine.places
-        turn = places.occupy() if isinstance(found, shim.Alive) else None
+        turn = places.occupy() if begun else places.queue(rank)
         try:
-            if turn is None:
-                retry_at = self._state.retry_at
-                if retry_at and not await self._reaches(self._machine.alarms.at(retry_at)):
-                    return None
-                turn = places.queue(rank)
-                if not await self._reaches(turn):
-                    return None
+            if not begun and await self._reaches(turn):
                 found = await self._start()
             while isinstance(found, shim.Alive):
                 found = await self._watch(found)
             return found if isinstance(found, Ending) else None
         finally:
-            if turn is not None:
-                places.leave(turn)
+            places.leave(turn)
+
+    async def _waits_out_back_off(self) -> bool:
+        retry_at = self._state.retry_at
+        return retry_at is None or await self._reaches(self._machine.alarms.at(retry_at))
 
     async def _start(self) -> shim.Sighting:
         """Start the current try, and tell how that went."""

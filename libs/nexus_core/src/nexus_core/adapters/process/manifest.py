@@ -164,7 +164,7 @@ def read_manifest(key: RunKey, manifest: bytes) -> JobSpec:
     """
     try:
         job = _decoder.decode(manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise JobRejectedError(f"the manifest is no Job that can run here: {error}") from error
     _check_identity(key, job.metadata)
     pod = job.spec.template

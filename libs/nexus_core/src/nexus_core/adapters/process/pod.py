@@ -10,7 +10,7 @@ import psutil
 
 from nexus_core.adapters.process import shim
 
-# Only where the operating system can't tell us of a death (other than Linux).
+# Only where the operating system does not tell of a death.
 _POLL_SECONDS = 0.1
 
 
@@ -29,10 +29,7 @@ class Pod:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pidfd: int | None = None
         self._poll: asyncio.Task[None] | None = None
-        if hasattr(os, "pidfd_open"):
-            self._hold()
-        else:
-            self._poll = asyncio.create_task(self._until_gone(), name=f"process-cluster-pod-{pid}")
+        self._hold()
         # Once held, the number can't pass to another process unnoticed: so look at it now. A child
         # keeps its number until it is reaped, and need not be known yet by its arguments.
         if stem is not None and not shim.is_shim(pid, stem):
@@ -54,8 +51,15 @@ class Pod:
             self._poll.cancel()
 
     def _hold(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        try:
             self._pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            self._on_end()
+        except (AttributeError, OSError):
+            # Not Linux, or no descriptor is left.
+            name = f"process-cluster-pod-{self.pid}"
+            self._poll = asyncio.create_task(self._until_gone(), name=name)
+        else:
             # Readable means ended, for children and others alike.
             asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
 

@@ -6,10 +6,14 @@ own, still belongs to it.
 
 import contextlib
 import os
-import signal
+import time
 from collections.abc import Iterable, Mapping
 
 import psutil
+
+# A killed process gives its memory back first, which takes a while when that is much.
+_DYING_SECONDS = 2.0
+_BETWEEN_LOOKS = 0.002
 
 
 def members(sessions: Iterable[int]) -> Mapping[int, list[int]]:
@@ -41,22 +45,33 @@ def end_members(session: int, marker: tuple[str, str]) -> int:
     """Kill what is left in a session whose leader has ended. Returns how many processes that were.
 
     Only processes with `marker` (name and value) in their environment: once a session is gone,
-    its number can become another one's.
+    its number can become another one's. They have ended on return, unless they are stuck.
     """
     name, value = marker
-    ended = 0
+    killed = []
     for process in _processes(members([session])[session]):
-        with contextlib.suppress(psutil.Error, OSError):
+        with contextlib.suppress(psutil.Error):
             if process.pid != session and process.environ().get(name) == value:
-                process.send_signal(signal.SIGKILL)
-                ended += 1
-    return ended
+                process.kill()
+                killed.append(process)
+    give_up = time.monotonic() + _DYING_SECONDS
+    while any(map(_lives, killed)) and time.monotonic() < give_up:
+        time.sleep(_BETWEEN_LOOKS)
+    return len(killed)
 
 
 def _processes(pids: Iterable[int]) -> Iterable[psutil.Process]:
     for pid in pids:
         with contextlib.suppress(psutil.Error):
             yield psutil.Process(pid)
+
+
+def _lives(process: psutil.Process) -> bool:
+    # A zombie has ended; who reaps it is another matter.
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _resident(process: psutil.Process) -> int:
