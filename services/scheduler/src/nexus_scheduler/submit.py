@@ -21,6 +21,7 @@ from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey
 from nexus_core.domain.errors import ConflictError, InvalidInputError, UnavailableError
 from nexus_core.domain.job_manifest import RunUrls
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.standard_runs import StandardRuns
 from nexus_core.domain.template import Workgroup
 from nexus_core.operations.launch import BufferedRun
 from nexus_core.ports.payload_store import Content
@@ -49,6 +50,7 @@ class Submitter:
         self._queue = queue
         self._metrics = metrics
         self._identity = identity
+        self._standard = StandardRuns(identity.url_valid_for)
 
     async def submit(
         self, algorithm: str, body: bytes, *, dry_run: bool = False, key: str | None = None
@@ -66,7 +68,7 @@ class Submitter:
         template = self._catalogue.template(algorithm)
         if template is None:
             raise UnknownAlgorithmError(f"there is no algorithm '{algorithm}'")
-        plan = plan_run(decode_request(body), template, self._identity.url_valid_for)
+        plan = plan_run(decode_request(body), template, self._standard)
         workgroup = self._workgroup(plan)
         claim = self._claim(algorithm, body, key, dry_run=dry_run) if key else None
         if claim and (earlier := await self._replay(claim)):
@@ -77,8 +79,9 @@ class Submitter:
             acceptance = await self._record(run, claim)
             if not acceptance.replayed and not dry_run:
                 self._queue.put(BufferedRun.of(run.checkpoint, run.job))
-        self._metrics.accepted(algorithm)
-        log.info("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
+        if not acceptance.replayed:
+            self._metrics.accepted(algorithm)
+            log.info("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
         return acceptance.request_id
 
     def _workgroup(self, plan: RunPlan) -> Workgroup:
@@ -146,7 +149,7 @@ class Submitter:
             parent_job=await self._parent_job(parent) if parent else None,
             dry_run=dry_run,
         )
-        return accept_run(plan, facts)
+        return accept_run(plan, facts, self._standard)
 
     async def _parent_job(self, parent: Checkpoint) -> ParentJob | None:
         """Return the Job of a parent, which may be so new that its uid is not recorded yet."""
@@ -166,14 +169,23 @@ class Submitter:
         try:
             acceptance = await self._store.accept(run.checkpoint, run.job, claim)
         except ConflictError as error:
-            await self._payloads.delete(Content.PAYLOAD, key)
+            await self._discard(key)
             raise KeyReusedError(str(error)) from error
         except UnavailableError:
             # Unknown: it may have been written. An error now would make the client send the run
-            # again, and one request would become two runs.
+            # again, and one request would become two runs. One that is not found may yet come to
+            # be, so its payload stays.
             if await self._store.find(key) is None:
                 raise
             return Acceptance(key.request_id)
         if acceptance.replayed:
-            await self._payloads.delete(Content.PAYLOAD, key)
+            await self._discard(key)
         return acceptance
+
+    async def _discard(self, key: RunKey) -> None:
+        """Remove the payload of a run that came to nothing."""
+        try:
+            await self._payloads.delete(Content.PAYLOAD, key)
+        except UnavailableError as error:
+            # The answer is known already, and garbage must not change it.
+            log.warning("payload left behind", request_id=key.request_id, error=str(error))

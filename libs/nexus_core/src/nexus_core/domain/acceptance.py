@@ -10,21 +10,18 @@ import zlib
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec.structs import replace
 
 from nexus_core.domain.bodies import decode_body
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
-from nexus_core.domain.durations import format_duration, parse_duration
+from nexus_core.domain.durations import parse_duration
 from nexus_core.domain.errors import InvalidInputError, Problem
-from nexus_core.domain.job_manifest import JobOrder, RunUrls, build_job, encode_job
+from nexus_core.domain.job_manifest import JobOrder, RunUrls
 from nexus_core.domain.names import RunKey, parse_run_key
 from nexus_core.domain.overrides import apply_overrides
 from nexus_core.domain.request import AlgorithmRequest, Overrides, ParentReference
 from nexus_core.domain.stages import Stage
-from nexus_core.domain.template import PayloadConfiguration, Template, TemplateSpec, WorkgroupSpec
-
-DEFAULT_PAYLOAD_VALID_FOR = timedelta(hours=24)
-"""For requests and templates that don't say: a day's queue and a day's run have been seen."""
+from nexus_core.domain.standard_runs import DEFAULT_PAYLOAD_VALID_FOR, StandardRuns
+from nexus_core.domain.template import Template, TemplateSpec, WorkgroupSpec
 
 # A tag is a partition key and a segment of URLs; the same bound as for a later change of it.
 _MAX_TAG_LENGTH = 1024
@@ -107,11 +104,11 @@ def decode_request(body: bytes) -> AlgorithmRequest:
 def plan_run(
     request: AlgorithmRequest,
     template: Template,
-    default_valid_for: timedelta = DEFAULT_PAYLOAD_VALID_FOR,
+    standard: StandardRuns | None = None,
 ) -> RunPlan:
     """Check a request and apply it to its template.
 
-    `default_valid_for` is how long the run's URLs are valid where neither of the two says.
+    `standard` is the caller's memory of earlier runs; without it, all is made anew.
 
     Raises:
         InvalidInputError: with all that is wrong with the request, overrides apart.
@@ -120,7 +117,11 @@ def plan_run(
     if problems := _problems(request, payload):
         raise InvalidInputError("; ".join(map(str, problems)), tuple(problems))
     overrides, asked = request.custom_configuration, request.payload_valid_for or ""
-    spec = _with_validity(apply_overrides(template.spec, overrides, asked), default_valid_for)
+    standard = standard or StandardRuns()
+    if overrides is None and not asked:
+        spec = standard.spec(template)
+    else:
+        spec = standard.with_validity(apply_overrides(template.spec, overrides, asked))
     return RunPlan(
         algorithm=template.name,
         spec=spec,
@@ -134,7 +135,7 @@ def plan_run(
     )
 
 
-def accept_run(plan: RunPlan, facts: RunFacts) -> AcceptedRun:
+def accept_run(plan: RunPlan, facts: RunFacts, standard: StandardRuns | None = None) -> AcceptedRun:
     """Return what is to be stored of a new run.
 
     It is `BUFFERED` from the start, never `NEW`: the payload is stored before this record is, so
@@ -143,8 +144,11 @@ def accept_run(plan: RunPlan, facts: RunFacts) -> AcceptedRun:
 
     A dry run is `COMPLETED` from the start. Were it buffered first and completed in a second write,
     a crash between the two would leave a run that a sweep submits.
+
+    `standard` is the memory that the plan was made with.
     """
     key = RunKey(plan.algorithm, facts.request_id)
+    manifest = (standard or StandardRuns()).manifest(_order(key, plan, facts))
     return AcceptedRun(
         checkpoint=Checkpoint(
             algorithm=key.algorithm,
@@ -161,7 +165,7 @@ def accept_run(plan: RunPlan, facts: RunFacts) -> AcceptedRun:
             api_version=plan.api_version,
             parent=plan.parent,
         ),
-        job=BufferedJob(facts.workgroup.cluster, encode_job(build_job(_order(key, plan, facts)))),
+        job=BufferedJob(facts.workgroup.cluster, manifest),
         payload=plan.payload,
     )
 
@@ -227,12 +231,3 @@ def _problems(request: AlgorithmRequest, payload: bytes) -> list[Problem]:
                 for problem in error.problems
             ]
     return problems
-
-
-def _with_validity(spec: TemplateSpec, default: timedelta) -> TemplateSpec:
-    """Write the default down, so that who reads the record needs no setting to know it."""
-    configuration = spec.payload_configuration or PayloadConfiguration()
-    if configuration.payload_valid_for:
-        return spec
-    said = replace(configuration, payload_valid_for=format_duration(default))
-    return replace(spec, payload_configuration=said)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from nexus_core.domain.errors import InvalidInputError
 
@@ -25,6 +26,8 @@ _MAX_NANOSECONDS = 2**63 - 1
 _MAX_LENGTH = 64
 
 
+# The same few texts are read for every run.
+@lru_cache(maxsize=256)
 def parse_duration(text: str) -> timedelta:
     """Read a Go duration such as `24h`, `1h30m`, `1.5s`, `-100ms` or `0`.
 
