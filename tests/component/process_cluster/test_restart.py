@@ -109,6 +109,22 @@ async def test_a_pod_taken_up_again_counts_among_those_that_run(
         await witness.sees_finished(second)
 
 
+async def test_all_pods_that_run_are_taken_up_though_there_are_fewer_places_now(
+    open_cluster: OpenCluster, directory: Path
+) -> None:
+    first, second = a_run_key(), a_run_key()
+    async with open_cluster(max_pods=2) as cluster, Witness(cluster) as witness:
+        await cluster.create_job(first, a_manifest(first, UNTIL_TOLD))
+        await cluster.create_job(second, a_manifest(second, f"cd ..; {UNTIL_TOLD}"))
+        await witness.sees(second, "Started")
+
+    async with open_cluster(max_pods=1) as cluster, Witness(cluster) as witness:
+        (directory.parent / "go").touch()
+
+        assert (await witness.sees_finished(second)).exit_code == 3
+        assert witness.reasons(first) == ["Started"]
+
+
 async def test_a_pod_that_ended_meanwhile_is_settled(
     left_running: RunKey, open_cluster: OpenCluster, directory: Path, root: Path
 ) -> None:
