@@ -13,6 +13,9 @@ from nexus_core.domain.errors import UnavailableError
 # Connections that wait to be taken; a burst of clients finds the system's own maximum instead.
 _BACKLOG = 1024
 
+# A tag may be 1024 characters, of which each takes up to 12 when it stands in a URL.
+_MAX_REQUEST_LINE = 16 * 1024
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Take an address, before anything else is opened; port 0 lets the system choose.
@@ -45,7 +48,11 @@ async def listening(
     """
     # The access log costs as much as the request itself; metrics and events say more.
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=drain_seconds, handle_signals=False
+        app,
+        access_log=None,
+        shutdown_timeout=drain_seconds,
+        handle_signals=False,
+        max_line_size=_MAX_REQUEST_LINE,
     )
     await runner.setup()
     try:
