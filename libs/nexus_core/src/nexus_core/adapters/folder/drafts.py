@@ -7,14 +7,13 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import structlog
 
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.adapters.folder.file_system import sync_all, sync_folder, unavailable
 
 log = structlog.get_logger()
 
@@ -43,6 +42,8 @@ class DraftFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.root.parent)
+            sync_folder(self.root)
             self._lock = os.open(self.path, os.O_RDONLY)
             self._clear_unless_shared()
         except OSError as error:
@@ -58,6 +59,13 @@ class DraftFolder:
     def draft(self) -> "Draft":
         """Return a new file to write, which is not made before its first write."""
         return Draft(self.path / f"{self._prefix}-{next(self._numbers)}")
+
+    def sync_all(self) -> None:
+        """Bring all drafts to the disk, and whatever else its file system has not written yet.
+
+        Asked of the descriptor that has been open all along, as it tells of errors since then.
+        """
+        sync_all(self._lock)
 
     def _clear_unless_shared(self) -> None:
         # Whoever writes here holds a shared lock, so an exclusive one means that nobody does, and
@@ -127,35 +135,6 @@ class Draft:
             os.close(self._file)
 
 
-class Placement:
-    """A whole small file to be put in its place, and what came of it."""
-
-    def __init__(self, target: Path, body: bytes) -> None:
-        self.target = target
-        self.body = body
-        self.error: UnavailableError | None = None
-
-
-def place_all(drafts: DraftFolder, placements: Sequence[Placement]) -> None:
-    """Put files in their places; durable when it returns, but for those that got an `error`.
-
-    All are written before the first is synced, and each folder is synced once: the disk then has
-    more to do at a time, which is what makes a group cheaper than its members.
-    """
-    pairs = [(placement, drafts.draft()) for placement in placements]
-    for step in (_write, _sync, _place):
-        for placement, draft in pairs:
-            if placement.error is None:
-                _attempt(step, placement, draft)
-    for folder in {p.target.parent for p in placements if p.error is None}:
-        try:
-            sync_folder(folder)
-        except OSError as error:
-            for placement in placements:
-                if placement.target.parent == folder:
-                    placement.error = unavailable(folder, error)
-
-
 def finish(draft: Draft, rest: bytes, target: Path) -> None:
     """Append the rest to a draft and put it in its place; durable when it returns."""
     try:
@@ -166,37 +145,3 @@ def finish(draft: Draft, rest: bytes, target: Path) -> None:
     except OSError as error:
         draft.discard()
         raise unavailable(target, error) from error
-
-
-def sync_folder(path: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def unavailable(path: Path, error: OSError) -> UnavailableError:
-    """Return what an error of the file system means to callers."""
-    return UnavailableError(f"{path}: {error.strerror or error}")
-
-
-def _attempt(step: Callable[[Placement, Draft], None], placement: Placement, draft: Draft) -> None:
-    try:
-        step(placement, draft)
-    except OSError as error:
-        placement.error = unavailable(placement.target, error)
-        draft.discard()
-
-
-def _write(placement: Placement, draft: Draft) -> None:
-    draft.write(placement.body)
-
-
-def _sync(_: Placement, draft: Draft) -> None:
-    draft.sync()
-
-
-def _place(placement: Placement, draft: Draft) -> None:
-    draft.place(placement.target)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from nexus_core.adapters.folder.contents import PIECE_BYTES, OpenFile, at_once, in_pieces
-from nexus_core.adapters.folder.drafts import Draft, DraftFolder, finish, place_all, unavailable
+from nexus_core.adapters.folder.drafts import Draft, DraftFolder, finish
+from nexus_core.adapters.folder.file_system import unavailable
 from nexus_core.adapters.folder.group_writer import LANES, GroupWriter
+from nexus_core.adapters.folder.placements import place_all
 from nexus_core.adapters.folder.threads import Threads
 from nexus_core.domain.data_urls import Door, SignedUrls
 from nexus_core.domain.errors import UnavailableError
