@@ -49,9 +49,12 @@ class Lane:
         self._runs: dict[RunKey, BufferedRun] = {}
         self._delayed: deque[RunKey] = deque()
         self._fresh: deque[RunKey] = deque()
-        self._arrivals = asyncio.Semaphore(0)
-        self._idle_workers: set[asyncio.Task[None] | None] = set()
-        self._launching: set[asyncio.Task[None] | None] = set()
+        self._filled = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._stopped = False
+        self._under_way = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -62,52 +65,78 @@ class Lane:
             return
         self._runs[run.key] = run
         (self._delayed if delayed else self._fresh).append(run.key)
-        self._arrivals.release()
+        self._fill()
 
     def remove(self, key: RunKey) -> bool:
         """Take a run out before its turn; False when it does not wait here."""
-        return self._runs.pop(key, None) is not None
+        removed = self._runs.pop(key, None) is not None
+        if not self._runs:
+            self._empty()
+        return removed
 
     def start(self, tasks: BackgroundTasks) -> None:
         """Start the workers of this lane."""
         for number in range(self._config.workers):
             tasks.start(f"lane {self.cluster} worker {number}", self._work())
 
-    async def drain(self) -> None:
-        """Let launches under way end, and start no other. What waits stays in the store."""
-        for worker in self._idle_workers:
-            if worker:
-                worker.cancel()
-        if launching := [worker for worker in self._launching if worker]:
-            await asyncio.wait(launching)
+    def stop(self) -> None:
+        """Start no other launch. What waits stays in the store."""
+        self._stopped = True
+        self._filled.clear()
+
+    async def quiet(self) -> None:
+        """Wait until no launch is under way."""
+        await self._quiet.wait()
 
     async def _work(self) -> None:
-        worker = asyncio.current_task()
         while True:
-            self._idle_workers.add(worker)
             run = await self._next()
-            self._idle_workers.discard(worker)
-            self._launching.add(worker)
+            self._under_way += 1
+            self._quiet.clear()
             try:
                 await self._launch(run)
             finally:
-                self._launching.discard(worker)
+                self._under_way -= 1
+                if not self._under_way:
+                    self._quiet.set()
 
     async def _next(self) -> BufferedRun:
-        """Wait for a run, then for the lane to be open, then for the rate limit."""
-        while True:
-            await self._arrivals.acquire()
-            try:
+        """Wait for a run, then for the rate limit, then for the lane to be open.
+
+        One worker at a time. Were all of them to wait for tokens, runs that are cancelled meanwhile
+        would leave them with tokens for nothing, and those past the wait would run against a
+        cluster that has just refused.
+        """
+        async with self._turn:
+            while True:
+                await self._filled.wait()
+                await self._bucket.take()
                 while (closed_for := self._closed_until - self._clock.monotonic()) > 0:
                     await self._clock.sleep(closed_for)
-                await self._bucket.take()
-            except asyncio.CancelledError:
-                self._arrivals.release()
-                raise
-            # Looked for only now: one cancelled while this waited must not be launched.
-            order = self._delayed or self._fresh
-            if order and (run := self._runs.pop(order.popleft(), None)):
-                return run
+                # Looked for only now: one cancelled while this waited must not be launched.
+                if run := self._first():
+                    return run
+
+    def _first(self) -> BufferedRun | None:
+        """Take out the run whose turn it is; None when there is none any more."""
+        for order in () if self._stopped else (self._delayed, self._fresh):
+            while order:
+                if run := self._runs.pop(order.popleft(), None):
+                    if not self._runs:
+                        self._empty()
+                    return run
+        return None
+
+    def _fill(self) -> None:
+        """Let a worker come, unless the lane is to start nothing more."""
+        if not self._stopped:
+            self._filled.set()
+
+    def _empty(self) -> None:
+        """Forget the places of runs that were cancelled, and let workers wait."""
+        self._delayed.clear()
+        self._fresh.clear()
+        self._filled.clear()
 
     async def _launch(self, run: BufferedRun) -> None:
         try:
@@ -133,7 +162,7 @@ class Lane:
         log.warning("cluster refuses", cluster=self.cluster, error=str(error), retry_in=delay)
         self._runs[run.key] = run
         self._delayed.appendleft(run.key)
-        self._arrivals.release()
+        self._fill()
 
 
 class LaunchQueue:
@@ -183,8 +212,12 @@ class LaunchQueue:
 
     async def drain(self, within: float) -> None:
         """Stop launching; launches under way have `within` seconds to end."""
-        drains = [asyncio.create_task(lane.drain()) for lane in self._lanes.values()]
-        if drains:
-            _, late = await asyncio.wait(drains, timeout=within)
-            for drain in late:
-                drain.cancel()
+        for lane in self._lanes.values():
+            lane.stop()
+        try:
+            async with asyncio.timeout(within):
+                for lane in self._lanes.values():
+                    await lane.quiet()
+        except TimeoutError:
+            # A Job may exist while its run is BUFFERED: whoever launches it again finds that Job.
+            log.warning("launches cut off", after=within)
