@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.operations.launch import BufferedRun
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.queue import LaunchQueue
@@ -38,11 +38,12 @@ class Recovery:
         """Queue all runs received before a time, ahead of new ones, as the queue takes them."""
         recovered, after = 0, None
         while True:
-            if self._queue.free < _PAGE:
+            room = min(_PAGE, self._queue.free)
+            if room <= 0:
                 await self._clock.sleep(_PAUSE)
                 continue
             try:
-                page = await self._index.buffered_by(self._owner, _PAGE, after)
+                page = await self._index.buffered_by(self._owner, room, after)
                 old = [run for run in page if run.received_at < received_before]
                 for run in old:
                     await self._requeue(run)
@@ -51,7 +52,7 @@ class Recovery:
                 await self._clock.sleep(_PAUSE)
                 continue
             recovered += len(old)
-            if len(old) < _PAGE:
+            if len(old) < room:
                 break
             after = RunCursor(old[-1].received_at, old[-1].key.request_id)
         if recovered:
@@ -62,4 +63,10 @@ class Recovery:
         job = await self._store.find_job(run.key)
         if checkpoint is None or job is None or job.cluster not in self._clusters:
             return
-        self._queue.put(BufferedRun.of(checkpoint, job), delayed=True)
+        try:
+            buffered = BufferedRun.of(checkpoint, job)
+        except InvalidInputError as error:
+            # A row that others wrote; it must not keep this scheduler from starting.
+            log.warning("run not recovered", request_id=run.key.request_id, error=str(error))
+            return
+        self._queue.put(buffered, delayed=True)
