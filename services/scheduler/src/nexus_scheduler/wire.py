@@ -88,7 +88,8 @@ def write_time(time: datetime | None) -> str:
     """Write a time with microseconds and `Z`: clients compare times as text."""
     if time is None:
         return NO_TIME
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, which writes the year 1 of rows that Go wrote as a single digit.
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def present_checkpoint(checkpoint: Checkpoint) -> CheckpointedRequest:

@@ -84,7 +84,8 @@ class Handlers:
         """Give a run another tag."""
         key = requests.run_key(request)
         body = await read_body(request, _SMALL_BODY, self._body_timeout)
-        await self._lookup.retag(key, decode_body(_TAG_UPDATE, body).new_tag)
+        tag = requests.checked_tag("newTag", decode_body(_TAG_UPDATE, body).new_tag)
+        await self._lookup.retag(key, tag)
         return json_response({})
 
     async def buffer_as_text(self, request: web.Request) -> web.Response:

@@ -42,9 +42,13 @@ def algorithm_name(request: web.Request) -> str:
 
 def tag_of(request: web.Request) -> str:
     """Read the tag that the path names."""
-    tag = request.match_info["requestTag"]
+    return checked_tag("requestTag", request.match_info["requestTag"])
+
+
+def checked_tag(name: str, tag: str) -> str:
+    """Return a tag if runs can have it, and be asked for by it."""
     if len(tag) > _LONGEST_TAG or not tag.isprintable():
-        raise bad("requestTag", f"must be at most {_LONGEST_TAG} printable characters")
+        raise bad(name, f"must be at most {_LONGEST_TAG} printable characters, on one line")
     return tag
 
 
@@ -66,7 +70,7 @@ def wait_seconds(request: web.Request) -> float:
     except InvalidInputError as error:
         raise bad("wait", str(error)) from error
     if not 0 <= wait <= LONGEST_WAIT:
-        raise bad("wait", f"must be at most {LONGEST_WAIT:g}s")
+        raise bad("wait", f"must be from 0s to {LONGEST_WAIT:g}s")
     return wait
 
 
@@ -86,10 +90,11 @@ def run_filter(request: web.Request) -> RunFilter:
     algorithm = query.get("algorithm")
     if algorithm is not None and not is_resource_name(algorithm):
         raise bad("algorithm", "must be a lower-case DNS name of at most 63 characters")
+    tag = query.get("tag")
     return RunFilter(
         algorithm=algorithm,
         stages=frozenset(_stage(written) for written in query.getall("stage", [])),
-        tag=query.get("tag"),
+        tag=checked_tag("tag", tag) if tag is not None else None,
         received_from=_time("from", query.get("from")),
         received_until=_time("until", query.get("until")),
     )
