@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import structlog
 from aiohttp import web
 from msgspec import Meta
 
-from nexus_core.domain.errors import ConflictError, NotFoundError
+from nexus_core.domain.errors import ConflictError, NotFoundError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.payload_store import Content
 from nexus_core.web.bodies import BodyTooSlowError, json_response, stream_body
@@ -16,6 +17,8 @@ from nexus_core.web.errors import PROBLEM_TYPE, ProblemDocument, as_problem
 from nexus_scheduler.errors import DATA_STATUSES
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.routes import requests
+
+log = structlog.get_logger()
 
 _PATH = "/{algorithmName}/requests/{requestId}"
 
@@ -111,13 +114,8 @@ class DataRoutes:
     async def upload(self, request: web.Request) -> web.Response:
         """Store a result; again while the run goes on replaces it."""
         key = self._opened(request)
-        checkpoint = await self._store.find(key)
-        if checkpoint is None:
-            raise NotFoundError(f"there is no run {key}")
-        if checkpoint.lifecycle_stage.finished:
-            raise ConflictError(f"run {key} is {checkpoint.lifecycle_stage} already")
-        body = self._bounded(request)
-        await self._payloads.put(Content.RESULT, key, body)
+        await self._refuse_finished(key)
+        await self._payloads.put(Content.RESULT, key, self._bounded(request, key))
         return json_response({})
 
     async def _serve(
@@ -133,17 +131,32 @@ class DataRoutes:
         # What somebody uploaded is never run by a browser that a link led here.
         response.headers["X-Content-Type-Options"] = "nosniff"
         await response.prepare(request)
-        async for chunk in stored.chunks:
-            await response.write(chunk)
-        await response.write_eof()
+        try:
+            async for chunk in stored.chunks:
+                async with asyncio.timeout(self._body_timeout):
+                    await response.write(chunk)
+            await response.write_eof()
+        except (UnavailableError, ConnectionError, TimeoutError) as error:
+            # The head is out, and another answer would be taken for content. Cut off, this one
+            # can't be taken for the whole.
+            log.warning("content cut off", path=request.path, error=repr(error))
+            if request.transport:
+                request.transport.abort()
         return response
+
+    async def _refuse_finished(self, key: RunKey) -> None:
+        checkpoint = await self._store.find(key)
+        if checkpoint is None:
+            raise NotFoundError(f"there is no run {key}")
+        if checkpoint.lifecycle_stage.finished:
+            raise ConflictError(f"run {key} is {checkpoint.lifecycle_stage} already")
 
     def _opened(self, request: web.Request) -> RunKey:
         self._urls.verify(request.rel_url.raw_path, request.query, self._clock.now())
         return requests.run_key(request)
 
-    async def _bounded(self, request: web.Request) -> AsyncIterator[bytes]:
-        """Go through a body, each piece of which must come in time."""
+    async def _bounded(self, request: web.Request, key: RunKey) -> AsyncIterator[bytes]:
+        """Go through a body: each piece must come in time, and the last before the run's end."""
         chunks = aiter(stream_body(request, self._max_size))
         while True:
             try:
@@ -152,6 +165,8 @@ class DataRoutes:
             except TimeoutError as error:
                 raise BodyTooSlowError("the body did not arrive in time") from error
             if not chunk:
+                # Asked again: a pod that was given up may have been sending all the while.
+                await self._refuse_finished(key)
                 return
             yield chunk
 
