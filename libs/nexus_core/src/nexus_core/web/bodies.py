@@ -33,6 +33,7 @@ async def read_body(request: web.Request, limit: int, within: float) -> bytes:
     Raises:
         BodyTooLargeError: it is longer than `limit`.
         BodyTooSlowError: it is not there in time, or the client went away before its end.
+        InvalidInputError: it is not compressed, or cut into chunks, as its headers say.
     """
     try:
         async with asyncio.timeout(within):
@@ -53,8 +54,10 @@ async def stream_body(request: web.Request, limit: int) -> AsyncIterator[bytes]:
             if size > limit:
                 raise _too_large(limit)
             yield chunk
-    except (web.RequestPayloadError, ConnectionError) as error:
-        raise BodyTooSlowError(f"the body ended early: {error}") from error
+    except web.RequestPayloadError as error:
+        raise InvalidInputError("the body is not encoded as its headers say") from error
+    except ConnectionError as error:
+        raise BodyTooSlowError("the body ended early") from error
 
 
 def json_response(value: object, status: int = 200) -> web.Response:

@@ -130,7 +130,8 @@ def _tell(error: NexusError, request: web.Request, family: Family) -> web.Respon
 
 def _authorized(request: web.Request, tokens: frozenset[str]) -> bool:
     scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    given = token.strip().encode()
+    # Bytes that are no UTF-8 arrive as surrogates; they are a wrong token like any other.
+    given = token.strip().encode(errors="surrogateescape")
     # Every token is compared, so that the time taken tells nothing of which one was near.
     matches = [hmac.compare_digest(given, known.encode()) for known in tokens]
     return scheme.lower() == "bearer" and any(matches)
