@@ -19,6 +19,7 @@ class Shapes:
     def __init__(self) -> None:
         self.components: dict[str, Schema] = {}
         """What `$ref`s in the written schemas lead to, by name."""
+        self._written: dict[Any, Schema] = {}
 
     def of(self, kind: Any) -> Schema:  # noqa: ANN401 - any type that msgspec decodes
         """Return the schema of a type; named types become references to components.
@@ -26,6 +27,9 @@ class Shapes:
         Raises:
             ValueError: two types of one name are not the same.
         """
+        # Most endpoints share their errors, and a schema costs a millisecond of the start.
+        if kind in self._written:
+            return self._written[kind]
         (schema,), components = msgspec.json.schema_components(
             (kind,), ref_template="#/components/schemas/{name}"
         )
@@ -37,6 +41,7 @@ class Shapes:
         for name, component in components.items():
             if self.components.setdefault(name, component) != component:
                 raise ValueError(f"two types are named {name}: one of them needs another name")
+        self._written[kind] = schema
         return schema
 
 
