@@ -1,0 +1,70 @@
+"""A standalone that can't start says why in one line, and ends."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from support.standalone import REPOSITORY, Standalone
+
+
+async def _refusal(standalone: Standalone, **settings: str) -> str:
+    """Start a standalone that must not start; return the line that it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "nexus_standalone",
+        cwd=REPOSITORY,
+        env=standalone.environment(**settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        output, errors = await process.communicate()
+    assert process.returncode == 2
+    assert output == b""
+    lines = errors.decode().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+async def test_a_taken_port_is_one_line(standalone: Standalone) -> None:
+    await standalone.start()
+    line = await _refusal(standalone)
+    assert f"{standalone.host}:{standalone.ports['SCHEDULER']} is taken" in line
+
+
+async def test_data_in_use_by_another_standalone_are_one_line(standalone: Standalone) -> None:
+    await standalone.start()
+    line = await _refusal(
+        standalone,
+        NEXUS__SCHEDULER__LISTEN__PORT="0",
+        NEXUS__RECEIVER__LISTEN__PORT="0",
+        NEXUS__SUPERVISOR__LISTEN__PORT="0",
+    )
+    assert str(standalone.folder / "data") in line
+
+
+async def test_a_folder_that_cant_be_used_is_one_line(
+    standalone: Standalone, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.touch()
+    line = await _refusal(standalone, NEXUS__DATA_PATH=str(in_the_way / "data"))
+    assert "NEXUS__DATA_PATH" in line
+
+
+async def test_a_missing_catalogue_is_one_line(standalone: Standalone, tmp_path: Path) -> None:
+    line = await _refusal(standalone, NEXUS__CATALOGUE__PATHS=str(tmp_path / "absent"))
+    assert str(tmp_path / "absent") in line
+
+
+async def test_an_unknown_setting_is_one_line(standalone: Standalone) -> None:
+    line = await _refusal(standalone, NEXUS__LOG_LEVLE="debug")
+    assert "NEXUS__LOG_LEVLE" in line
+    assert "NEXUS__LOG_LEVEL" in line
+
+
+async def test_a_bad_setting_is_one_line_that_says_what_it_may_be(standalone: Standalone) -> None:
+    line = await _refusal(standalone, NEXUS__LOG_LEVEL="loud")
+    assert "log-level" in line
+    assert "NEXUS__LOG_LEVEL" in line
