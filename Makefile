@@ -37,7 +37,7 @@ run: $(READY) ## Run Nexus on this machine: scheduler 8080, receiver 8081, super
 
 .PHONY: demo
 demo: $(READY) ## Submit the travelling-salesman example to a running `make run`, wait, print the tour
-	@$(BIN)/python examples/tsp/demo.py
+	@$(BIN)/python -m examples.tsp.demo
 
 .PHONY: test
 test: $(READY) ## All tests that need no servers
