@@ -50,7 +50,8 @@ class GroupWriter:
     async def _serve(self) -> None:
         try:
             while self._waiting:
-                await self._serve_group(self._next_group())
+                if group := self._next_group():
+                    await self._serve_group(group)
         finally:
             # Counted here and not by the tasks: a task is done a turn after it last looked at what
             # waits, and what came in that turn would wait for ever.
