@@ -81,6 +81,13 @@ function fielded(schema) {
 
 // --- Showing schemas ---------------------------------------------------------------------------
 
+// Filled when it is opened for the first time: a type may hold others of its own kind.
+function folded(summary, fill) {
+  const block = el("details", {}, summary);
+  block.addEventListener("toggle", () => block.append(...fill()), { once: true });
+  return block;
+}
+
 function kindNote(schema, required) {
   return [
     el("span", { class: "kind" }, kindOf(schema)),
@@ -107,10 +114,10 @@ function fieldList(object) {
 function field(name, schema, required) {
   const head = [el("code", { class: "name" }, name), kindNote(schema, required)].flat();
   // Words on a type are a heading for its fields; on a field they say what it is for.
-  const words = [el("p", {}, prose(schema.description)), choices(schema), bounds(schema)];
+  const words = [...paragraphs(schema.description), choices(schema), bounds(schema)];
   const inner = fielded(schema);
   if (!inner) return [...head, ...words];
-  return [el("details", {}, el("summary", {}, head), words, typeNote(schema, inner), fieldList(inner))];
+  return [folded(el("summary", {}, head), () => [...words, ...typeNote(schema, inner), fieldList(inner)])];
 }
 
 function typeNote(schema, inner) {
@@ -131,7 +138,7 @@ function readRequest(form, operation) {
   const url = new URL(path.slice(1), DOCUMENT);
   url.search = new URLSearchParams(given("query"));
   const headers = Object.fromEntries(given("header"));
-  const body = form.elements.body;
+  const body = form.querySelector("textarea");
   if (body) headers["Content-Type"] = body.dataset.type;
   return { method: operation.method, url: url.href, headers, body: body?.value };
 }
@@ -225,8 +232,8 @@ function bodySection(operation) {
   const id = `${operation.operationId}-body`;
   return [
     el("h4", {}, el("label", { for: id }, "Body"), " ", el("span", { class: "kind" }, type)),
-    inner ? [typeNote({}, inner), fieldList(inner)].flat() : [],
-    el("textarea", { id, name: "body", "data-type": type, spellcheck: "false", rows: Math.max(3, text.split("\n").length) }, text),
+    inner ? [...paragraphs(inner.description), fieldList(inner)] : [],
+    el("textarea", { id, "data-type": type, spellcheck: "false", rows: Math.max(3, text.split("\n").length) }, text),
   ].flat();
 }
 
@@ -242,8 +249,9 @@ function answerRow([status, answer]) {
   const inner = media?.schema && fielded(media.schema);
   if (!inner) return el("li", {}, el("div", { class: "answer" }, head));
   const kind = kindOf(media.schema);
-  return el("li", {}, el("details", {}, el("summary", { class: "answer" }, head),
-    kind === "object" ? "" : el("p", { class: "note" }, kind), typeNote({}, inner), fieldList(inner)));
+  const note = kind === "object" ? [] : [el("p", { class: "note" }, kind)];
+  return el("li", {}, folded(el("summary", { class: "answer" }, head),
+    () => [...note, ...paragraphs(inner.description), fieldList(inner)]));
 }
 
 function copyButton(source) {
