@@ -18,7 +18,7 @@ from nexus_core.ports.clock import Clock
 
 log = structlog.get_logger()
 
-# Some thousand small files take far less than a second; a folder that takes this long is ill.
+# A thousand small files take about half a second; a folder that takes this long is ill.
 _READ_SECONDS = 30.0
 # Editors and `git checkout` change several files in a row. Read once they have been quiet for the
 # first of these, but while they are not, every second.
