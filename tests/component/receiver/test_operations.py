@@ -1,0 +1,69 @@
+"""What operators see of a receiver."""
+
+import uuid
+
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Stage
+from nexus_core.settings.values import Secret
+from support.calls import Client
+from support.receiver_client import ReceiverClient, metric
+from support.services import World
+from support.stored_runs import store_run
+from support.trouble import Trouble
+
+
+async def test_probes_need_no_token(world: World) -> None:
+    async with world.receiver(api_tokens=(Secret("token"),)) as url:
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert (await Client(world.session, url).get(path)).status == 200
+
+
+async def test_readiness_names_each_part(receiver: ReceiverClient) -> None:
+    reply = await receiver.get("/readyz")
+
+    assert reply.json() == {
+        "ready": True,
+        "parts": {"checkpoint-store": {"ready": True}, "payload-store": {"ready": True}},
+    }
+
+
+async def test_a_receiver_whose_store_is_away_is_alive_and_not_ready(
+    receiver: ReceiverClient, trouble: Trouble
+) -> None:
+    trouble.breaks("ping")
+
+    ready = await receiver.get("/readyz")
+    alive = await receiver.get("/livez")
+
+    assert (ready.status, alive.status) == (503, 200)
+    assert ready.json()["parts"]["checkpoint-store"] == {
+        "ready": False,
+        "reason": "the store is away",
+    }
+
+
+async def test_completions_are_counted_by_effect_and_requests_by_endpoint(
+    world: World, receiver: ReceiverClient
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    await receiver.complete(key)
+    await receiver.complete(key)
+    await receiver.report(RunKey("hello-world", str(uuid.UUID(int=7))), json={})
+
+    async def count(name: str, **labels: str) -> float:
+        return await metric(receiver, name, **labels)
+
+    assert await count("nexus_receiver_completions_total", effect="changed") == 1
+    assert await count("nexus_receiver_completions_total", effect="late") == 1
+    endpoint = "/algorithm/v1/complete/{algorithmName}/requests/{requestId}"
+    for status, requests in (("202", 2), ("404", 1)):
+        counted = await count("nexus_http_requests_total", endpoint=endpoint, status=status)
+        assert counted == requests
+
+
+async def test_the_document_describes_both_routes(receiver: ReceiverClient) -> None:
+    document = (await receiver.get("/openapi.json")).json()
+
+    described = set(document["paths"])
+    assert "/algorithm/v1/complete/{algorithmName}/requests/{requestId}" in described
+    assert "/algorithm/v1/check/{algorithmName}/requests/{requestId}" in described
