@@ -101,9 +101,9 @@ async def test_the_wait_between_tries_doubles(
         await cluster.create_job(key, a_manifest(key, "exit 1", backoffLimit=3))
         for attempt, wait in enumerate((1, 2, 4), start=1):
             await witness.sees(key, "Error", times=attempt)
-            await clock.advance(wait - 0.1)
+            await clock.advance(wait - 0.5)
             assert witness.reasons(key).count("Started") == attempt
-            await clock.advance(0.1)
+            await clock.advance(0.5)
         await witness.sees_finished(key)
 
 

@@ -7,6 +7,7 @@ try. A folder without a readable `job.json` is what a creation or a removal left
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -24,6 +25,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 # The environment of a Job holds URLs that need no credentials, and its log may hold anything.
 _OURS_ONLY = 0o700
+
+_LOCK_SECONDS = 0.5
+_BETWEEN_LOCK_TRIES = 0.01
 
 
 class _JobFile(msgspec.Struct, frozen=True):
@@ -59,9 +63,9 @@ class JobFolder:
         """
         try:
             self._jobs.mkdir(parents=True, exist_ok=True, mode=_OURS_ONLY)
-            # Not inherited by pods, and let go by the operating system however we end.
+            # Let go by the operating system, however we end.
             self._lock = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(self._lock)
         except BlockingIOError as error:
             self.close()
             raise UnavailableError(f"{self._root} is in use by another process") from error
@@ -72,6 +76,8 @@ class JobFolder:
     def close(self) -> None:
         """Let other processes take the folder."""
         if self._lock is not None:
+            # Closing alone would leave it to a shim that is just being started (see `_take`).
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
             os.close(self._lock)
             self._lock = None
 
@@ -136,6 +142,24 @@ class JobFolder:
         if state.phase is not JobPhase.ACTIVE:
             return shim.NotBegun()
         return shim.find(self.stem(record.request_id, state.attempt), watched=False)
+
+
+def _take(lock: int) -> None:
+    """Take a lock, with some patience for a process that is just ending.
+
+    A shim inherits all files until it has become one, a moment after its start has returned. So a
+    process killed at the wrong time leaves its lock to a shim for that moment.
+    """
+    give_up = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(_BETWEEN_LOCK_TRIES)
+        else:
+            return
 
 
 def _read(file: Path, kind: type[T]) -> T | None:

@@ -40,6 +40,7 @@ kill -KILL 0
 
 # Python ignores these; a program expects their default.
 _SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ)
+
 NOBODY = 0
 """No process of ours has this number. To the operating system it means one's own group: beware."""
 
@@ -134,8 +135,8 @@ def find(stem: Path, *, watched: bool) -> Sighting:
 def is_shim(pid: int, stem: Path) -> bool:
     """Tell whether a process is the shim of a try, and not another one that got its number.
 
-    No two processes have this argument. A time of creation would tell them apart as well, but not
-    when the machine's clock is set.
+    No two processes have this argument, `$0` of the script. A time of creation would tell them
+    apart as well, but not when the machine's clock is set.
     """
     if pid == NOBODY:
         return False
@@ -143,7 +144,7 @@ def is_shim(pid: int, stem: Path) -> bool:
         arguments = psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
-    return str(stem) in arguments[:4]
+    return arguments[3:4] == [str(stem)]
 
 
 def terminate(pid: int, stem: Path, asked: frozenset[int]) -> set[int]:
@@ -176,15 +177,16 @@ def claimed_by(stem: Path) -> int | None:
             text = claim.read_text("ascii")
         except FileNotFoundError:
             return None
-        if text.endswith("\n"):
-            return int(text) if text.strip().isdigit() else NOBODY
+        pid, end, _ = text.partition("\n")
+        if end:
+            return int(pid) if pid.isdigit() else NOBODY
         time.sleep(_BETWEEN_LOOKS)
     return NOBODY
 
 
 def _exit_code(stem: Path) -> int | None:
     try:
-        code = Path(f"{stem}.exit").read_text("ascii").strip()
+        code, end, _ = Path(f"{stem}.exit").read_text("ascii").partition("\n")
     except FileNotFoundError:
         return None
-    return int(code) if code.isdigit() else None
+    return int(code) if end and code.isdigit() else None
