@@ -1,6 +1,11 @@
 """What holds for all tests."""
 
 import pytest
+from hypothesis import settings
+
+# By the clock, a busy machine would fail sound code; what hangs is ended by the timeout of all tests.
+settings.register_profile("nexus", deadline=None)
+settings.load_profile("nexus")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
