@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import settings
 
-# By the clock, a busy machine would fail sound code; what hangs is ended by the timeout of all tests.
+# A busy machine would fail sound code by the clock; what hangs, the timeout of all tests ends.
 settings.register_profile("nexus", deadline=None)
 settings.load_profile("nexus")
 
