@@ -46,7 +46,7 @@ class Register:
         unasked = [job]
         while unasked:
             for name in self._owned.get(unasked.pop().record.uid, ()):
-                # A manifest may say anything of its owners, so there may be a circle.
+                # A Job may have several owners, and so be come upon twice.
                 if name not in members:
                     members[name] = self._jobs[name]
                     unasked.append(members[name])
