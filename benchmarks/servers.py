@@ -31,6 +31,7 @@ from nexus_core.domain.request import AlgorithmRequest
 from nexus_core.settings.sections import BufferConfig, S3Buffer
 from nexus_core.telemetry.logging import LogFormat, LogLevel, configure_logging
 from nexus_core.web.bodies import json_response
+from nexus_core.web.process import spare_the_garbage_collector
 from nexus_core.web.server import bind, listening
 from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.service import open_receiver
@@ -145,6 +146,7 @@ async def _scheduler(stores: Stores, settings: SchedulerSettings) -> AsyncIterat
 async def _serve(serve: Serve, folder: Path) -> None:
     """Serve; at each line of input print the CPU time used so far, at its end stop."""
     async with serve(folder) as port:
+        spare_the_garbage_collector()
         print(port, flush=True)
         loop = asyncio.get_running_loop()
         while await loop.run_in_executor(None, sys.stdin.readline):

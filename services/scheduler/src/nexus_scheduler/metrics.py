@@ -69,6 +69,7 @@ class RunMetrics:
             ("algorithm",),
             registry=registry,
         )
+        self._by_algorithm: dict[str, Counter] = {}
         self._waiting = Gauge(
             "nexus_scheduler_waiting_clients",
             "Clients that wait for a result in a long poll",
@@ -77,7 +78,10 @@ class RunMetrics:
 
     def accepted(self, algorithm: str) -> None:
         """Count a run; the algorithm is one of the catalogue, so the label is bounded."""
-        self._accepted.labels(algorithm).inc()
+        counter = self._by_algorithm.get(algorithm)
+        if counter is None:
+            counter = self._by_algorithm[algorithm] = self._accepted.labels(algorithm)
+        counter.inc()
 
     def watch_waiting(self, waiting: Callable[[], float]) -> None:
         """Let the gauge show how many wait whenever it is scraped."""

@@ -6,8 +6,8 @@ that one that refuses holds up nobody else.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from types import TracebackType
 
 import structlog
 
@@ -165,6 +165,37 @@ class Lane:
         self._fill()
 
 
+class Places:
+    """The places of runs that are being made durable: `with places:` holds one.
+
+    A class and no generator, since every request passes by.
+    """
+
+    def __init__(self, queue: "LaunchQueue") -> None:
+        self._queue = queue
+        self.held = 0
+        """How many are held now."""
+
+    def __enter__(self) -> None:
+        """Take a place.
+
+        Raises:
+            OverloadedError: there is none.
+        """
+        if self._queue.free <= 0:
+            raise OverloadedError(f"{self._queue.limit} runs are queued already", retry_after=2)
+        self.held += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the place back."""
+        self.held -= 1
+
+
 class LaunchQueue:
     """All lanes, and the bound on what they hold together."""
 
@@ -172,7 +203,7 @@ class LaunchQueue:
         self._lanes = lanes
         self.limit = limit
         """The most runs that the lanes hold together."""
-        self._claimed = 0
+        self.places = Places(self)
 
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes.values())
@@ -180,22 +211,7 @@ class LaunchQueue:
     @property
     def free(self) -> int:
         """How many more runs the queue takes."""
-        return self.limit - self._claimed - len(self)
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place for a run that is being made durable.
-
-        Raises:
-            OverloadedError: there is none.
-        """
-        if self.free <= 0:
-            raise OverloadedError(f"{self.limit} runs are queued already", retry_after=2)
-        self._claimed += 1
-        try:
-            yield
-        finally:
-            self._claimed -= 1
+        return self.limit - self.places.held - len(self)
 
     def put(self, run: BufferedRun, *, delayed: bool = False) -> None:
         """Queue a run for its cluster; delayed ones go ahead of all that are not."""

@@ -74,7 +74,7 @@ class Submitter:
         if claim and (earlier := await self._replay(claim)):
             return earlier.request_id
         parent = await self._parent(plan)
-        with self._queue.place():
+        with self._queue.places:
             run = await self._make(plan, workgroup, parent, dry_run=dry_run)
             acceptance = await self._record(run, claim)
             if not acceptance.replayed and not dry_run:

@@ -22,7 +22,7 @@ RequestId = Annotated[str, Meta(pattern=f"^{_REQUEST_ID.pattern}$")]
 """The type of what `is_request_id`."""
 
 
-class RunKey(msgspec.Struct, frozen=True, order=True):
+class RunKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """What identifies a run in every table, URL and log line."""
 
     algorithm: str

@@ -76,6 +76,15 @@ def job_is_gone() -> Verdict:
     )
 
 
+def job_is_unusable(why: str) -> Verdict:
+    """Return what it means that no Job can be made of what is stored of a run."""
+    return Verdict(
+        stage=Stage.SCHEDULING_FAILED,
+        cause="The stored Job of the run can't be used: please send the request again.",
+        details=why,
+    )
+
+
 def _evidence(seen: Observation | JobStatus, memory_limit: str) -> Evidence:
     code = seen.exit_code
     # Kubernetes' events on Jobs carry the exit code in their sentence alone.

@@ -26,8 +26,12 @@ log = structlog.get_logger()
 _MAY_BE_STALE = timedelta(seconds=30)
 
 
-class BufferedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A buffered run with all that starting its Job takes, so that a queue need not read again."""
+class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A buffered run with all that starting its Job takes, so that a queue need not read again.
+
+    Thousands of them wait at a time; they refer to nothing that could refer back to them, and the
+    garbage collector is spared looking at them.
+    """
 
     key: RunKey
     cluster: str

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TextIO
 
@@ -39,24 +40,9 @@ def configure_logging(
     stream = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
     console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
-
-    def add_process(_: object, __: str, line: EventDict) -> EventDict:
-        line.setdefault("process", process)
-        return line
-
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if console else "iso", utc=not console),
-    ]
-    if not console:
-        shared.append(add_process)
-    if console:
-        last: list[Processor] = [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-    else:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
+    chain = _console_chain(stream) if console else _json_chain(process)
     structlog.configure(
-        processors=[*shared, *last],
+        processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -64,13 +50,33 @@ def configure_logging(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=chain[:-1],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, chain[-1]],
         )
     )
     # Libraries are of interest when something is wrong; their chatter is not.
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
 
 
-def _to_json(line: EventDict, **_: object) -> str:
+def _console_chain(stream: TextIO) -> list[Processor]:
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
+        structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+    ]
+
+
+def _json_chain(process: str) -> list[Processor]:
+    """Return as few steps as will do: two lines a run are written on the hot path."""
+
+    def stamp(_: object, level: str, line: EventDict) -> EventDict:
+        line["level"] = level
+        line["timestamp"] = datetime.now(UTC).isoformat()
+        line["process"] = process
+        return line
+
+    return [stamp, structlog.processors.format_exc_info, _render_json]
+
+
+def _render_json(_: object, __: str, line: EventDict) -> str:
     return msgspec.json.encode(line, enc_hook=repr).decode()

@@ -35,6 +35,13 @@ async def read_body(request: web.Request, limit: int, within: float) -> bytes:
         BodyTooSlowError: it is not there in time, or the client went away before its end.
         InvalidInputError: it is not compressed, or cut into chunks, as its headers say.
     """
+    content = request.content
+    if content.is_eof() and content.exception() is None:
+        # Mostly a body comes with its head, is all there by now, and needs no waiting.
+        body = content.read_nowait()
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
     try:
         async with asyncio.timeout(within):
             chunks = [chunk async for chunk in stream_body(request, limit)]
