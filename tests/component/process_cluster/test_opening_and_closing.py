@@ -115,6 +115,23 @@ async def test_a_caller_who_gives_up_disturbs_nobody(
     assert await cluster.find_job(key) is None
 
 
+async def test_a_job_that_is_being_deleted_is_created_anew_once_it_is_gone(
+    cluster: ProcessCluster, witness: Witness
+) -> None:
+    key = a_run_key()
+    first = await cluster.create_job(key, a_manifest(key, "sleep 600"))
+    await witness.sees(key, "Started")
+
+    deleting = asyncio.create_task(cluster.delete_job(key))
+    await asyncio.sleep(0)
+    second = await cluster.create_job(key, a_manifest(key, "sleep 600"))
+
+    assert await deleting
+    assert second.created
+    assert second.uid != first.uid
+    assert await cluster.find_job(key) is not None
+
+
 async def test_a_slow_follower_is_told_again_what_it_missed(open_cluster: OpenCluster) -> None:
     keys = [a_run_key() for _ in range(5)]
     async with open_cluster(feed_backlog=3) as cluster, Witness(cluster) as witness:

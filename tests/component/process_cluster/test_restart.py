@@ -109,6 +109,29 @@ async def test_a_pod_taken_up_again_counts_among_those_that_run(
         await witness.sees_finished(second)
 
 
+async def test_an_older_job_does_not_take_the_place_of_a_pod_that_runs(
+    open_cluster: OpenCluster, directory: Path, clock: ManualClock
+) -> None:
+    older, running = a_run_key(), a_run_key()
+    async with open_cluster(max_pods=1) as cluster, Witness(cluster) as witness:
+        await cluster.create_job(older, a_manifest(older, "exit 1", backoffLimit=1))
+        await witness.sees(older, "Error")
+        await cluster.create_job(running, a_manifest(running, UNTIL_TOLD))
+        await witness.sees(running, "Started")
+    await clock.advance(60)
+
+    async with open_cluster(max_pods=1) as cluster, Witness(cluster) as witness:
+        await witness.sees(running, "Started")
+        (directory / "go").touch()
+        await witness.sees_finished(older)
+
+        live = [(seen.key, seen.reason) for seen in witness.seen]
+        assert live.index((running, "BackoffLimitExceeded")) < live.index(
+            (older, "BackoffLimitExceeded")
+        )
+        assert live.count((older, "Started")) == 2
+
+
 async def test_all_pods_that_run_are_taken_up_though_there_are_fewer_places_now(
     open_cluster: OpenCluster, directory: Path
 ) -> None:

@@ -183,7 +183,6 @@ class ProcessCluster:
 
     def _take_up(self, kept: list[KeptJob]) -> None:
         """Go on with the Jobs that an earlier cluster on the same folder left."""
-        found: list[tuple[Job, int, shim.Sighting]] = []
         for record, manifest, state, sighting in kept:
             try:
                 spec = read_manifest(record.key, manifest)
@@ -194,13 +193,8 @@ class ProcessCluster:
                 continue
             job = Job(record, spec, state, self._machine)
             self._register.add(job)
-            found.append((job, next(self._ranks), sighting))
-        # Those that run keep their places before others ask for one.
-        for job, rank, sighting in sorted(
-            found, key=lambda one: not isinstance(one[2], shim.Alive)
-        ):
             if job.finished_at is None:
-                self._start_life(job, rank, sighting)
+                self._start_life(job, next(self._ranks), sighting)
             else:
                 self._expire(job, job.finished_at)
             if job.deleted:
