@@ -37,6 +37,8 @@ class ScriptedCluster:
         self.deletions: list[tuple[RunKey, CancellationPolicy]] = []
         self.refusal: Exception | None = None
         """Raised by every call while it is set."""
+        self.creation_refusal: Exception | None = None
+        """Raised by every creation while it is set."""
         self.open_gate = asyncio.Event()
         """Creations wait while it is cleared."""
         self.open_gate.set()
@@ -48,6 +50,8 @@ class ScriptedCluster:
     async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
         await self.open_gate.wait()
         self._refuse()
+        if self.creation_refusal is not None:
+            raise self.creation_refusal
         if (job := self._jobs.get(key)) is not None:
             return JobHandle(job.uid, created=False)
         if any(other.request_id == key.request_id for other in self._jobs):

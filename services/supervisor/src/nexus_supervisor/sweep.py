@@ -1,14 +1,14 @@
 """Sweeping: what no event told is found on a timer."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.stages import Stage
@@ -21,6 +21,7 @@ from nexus_core.domain.sweep import (
     decide_run,
     is_straggler,
 )
+from nexus_core.domain.verdicts import job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
 from nexus_supervisor.enforce import Enforcer
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 
 # Runs read at once: many a round trip, little memory.
 _PAGE = 500
+
+Deed = Callable[[], Awaitable[None]]
+"""Something to be done about one run."""
 
 
 class Sweeper:
@@ -56,48 +60,67 @@ class Sweeper:
         self._launcher = launcher
         self._interval = settings.interval
         self._thresholds = settings.thresholds()
-        self._parallel = asyncio.Semaphore(settings.parallel)
+        self._parallel = settings.parallel
         self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:
         """Sweep again and again, until cancelled. The first sweep is at once."""
         while True:
-            began = time.perf_counter()
+            began = self._clock.monotonic()
             try:
                 await self.sweep()
             except UnavailableError as error:
                 log.warning("sweep broke off", cluster=self._cluster.name, error=str(error))
             else:
-                took = time.perf_counter() - began
+                took = self._clock.monotonic() - began
                 self._metrics.swept(self._cluster.name, took, self._clock.now().timestamp())
             await self._clock.sleep(self._interval)
 
     async def sweep(self) -> None:
-        """Look at every run that is open and late, and at every Job, once."""
+        """Look at every run that is open and late, and at every Job, once.
+
+        Raises:
+            UnavailableError: the store or the cluster could not be read; what was found before that
+                is done.
+        """
+        places = asyncio.Semaphore(self._parallel)
+        broken: UnavailableError | None = None
+        async with asyncio.TaskGroup() as group:
+            try:
+                async for key, deed in self._deeds():
+                    await places.acquire()
+                    task = group.create_task(_do(key, deed), name=f"sweep {key}")
+                    task.add_done_callback(lambda _: places.release())
+            except UnavailableError as error:
+                # Kept from the group, which would cancel what is under way, and wrap the error.
+                broken = error
+        if broken is not None:
+            raise broken
+
+    async def _deeds(self) -> AsyncIterator[tuple[RunKey, Deed]]:
+        """Go through what is to be done, each about another run."""
+        # Jobs first: a run that starts after this seems to have no Job, but is within its grace.
         jobs = {status.key: status async for status in self._cluster.jobs()}
         now = self._clock.now()
-        open_runs: set[RunKey] = set()
-        async with asyncio.TaskGroup() as group:
+        seen: set[RunKey] = set()
+        async for run, owner_lost in self._open_runs(now):
+            if run.key in seen:
+                continue
+            seen.add(run.key)
+            job = jobs.get(run.key)
+            action = decide_run(run, job, now, self._thresholds, owner_lost=owner_lost)
+            if action is not None:
+                yield run.key, partial(self._carry_out, run, action)
+        for job in jobs.values():
+            if job.key not in seen and _may_straggle(job, now, self._thresholds):
+                yield job.key, partial(self._remove_straggler, job, now)
 
-            async def look_at(run: OpenRun, *, owner_lost: bool) -> None:
-                if run.key in open_runs:
-                    return
-                open_runs.add(run.key)
-                action = decide_run(
-                    run, jobs.get(run.key), now, self._thresholds, owner_lost=owner_lost
-                )
-                if action is not None:
-                    await self._parallel.acquire()
-                    group.create_task(self._carry_out(run, action))
-
-            async for run in self._abandoned(now):
-                await look_at(run, owner_lost=True)
-            async for run in self._late(now):
-                await look_at(run, owner_lost=False)
-            for job in jobs.values():
-                if job.key not in open_runs and _may_straggle(job, now, self._thresholds):
-                    await self._parallel.acquire()
-                    group.create_task(self._remove_straggler(job, now))
+    async def _open_runs(self, now: datetime) -> AsyncIterator[tuple[OpenRun, bool]]:
+        """Go through all runs that something may be wrong with; True: their scheduler is gone."""
+        async for run in self._abandoned(now):
+            yield run, True
+        async for run in self._late(now):
+            yield run, False
 
     async def _abandoned(self, now: datetime) -> AsyncIterator[OpenRun]:
         """Go through the runs that schedulers left buffered which live no more."""
@@ -120,20 +143,13 @@ class Sweeper:
             after = _cursor(page[-1])
 
     async def _carry_out(self, run: OpenRun, action: Action) -> None:
-        try:
-            match action:
-                case Submit():
-                    await self._submit(run)
-                case MarkRunning(job_uid, sent_at):
-                    await self._enforcer.mark_running(run.key, job_uid, sent_at)
-                case Settle(verdict):
-                    await self._enforcer.finish(run.key, verdict)
-        except UnavailableError as error:
-            log.warning(
-                "run left to the next sweep", request_id=run.key.request_id, error=str(error)
-            )
-        finally:
-            self._parallel.release()
+        match action:
+            case Submit():
+                await self._submit(run)
+            case MarkRunning(job_uid, sent_at):
+                await self._enforcer.mark_running(run.key, job_uid, sent_at)
+            case Settle(verdict):
+                await self._enforcer.finish(run.key, verdict)
 
     async def _submit(self, run: OpenRun) -> None:
         checkpoint = await self._store.find(run.key)
@@ -141,22 +157,30 @@ class Sweeper:
         if checkpoint is None or job is None or checkpoint.lifecycle_stage is not Stage.BUFFERED:
             return
         log.info("run submitted ahead of the queue", request_id=run.key.request_id, owner=run.owner)
-        await self._launcher.launch(BufferedRun.of(checkpoint, job))
-        self._metrics.submitted(self._cluster.name)
+        try:
+            await self._launcher.launch(BufferedRun.of(checkpoint, job))
+        except InvalidInputError as error:
+            # Without an end, a run that nobody can start would be tried for ever.
+            await self._enforcer.finish(run.key, job_is_unusable(str(error)))
+        else:
+            self._metrics.submitted(self._cluster.name)
 
     async def _remove_straggler(self, job: JobStatus, now: datetime) -> None:
-        try:
-            checkpoint = await self._store.find(job.key)
-            if is_straggler(job, checkpoint, now, self._thresholds):
-                log.info("job deleted, run finished before", request_id=job.key.request_id)
-                await self._cluster.delete_job(job.key)
-                self._metrics.removed(self._cluster.name)
-        except UnavailableError as error:
-            log.warning(
-                "job left to the next sweep", request_id=job.key.request_id, error=str(error)
-            )
-        finally:
-            self._parallel.release()
+        checkpoint = await self._store.find(job.key)
+        if is_straggler(job, checkpoint, now, self._thresholds):
+            log.info("job deleted, run finished before", request_id=job.key.request_id)
+            await self._cluster.delete_job(job.key)
+            self._metrics.removed(self._cluster.name)
+
+
+async def _do(key: RunKey, deed: Deed) -> None:
+    """Do what is to be done about one run; what fails holds up no other."""
+    try:
+        await deed()
+    except UnavailableError as error:
+        log.warning("run left to the next sweep", request_id=key.request_id, error=str(error))
+    except Exception:
+        log.exception("sweep failed for a run", request_id=key.request_id)
 
 
 def _may_straggle(job: JobStatus, now: datetime, thresholds: Thresholds) -> bool:

@@ -1,0 +1,41 @@
+"""A sweeper on its own, so that a test knows when a sweep has ended."""
+
+from prometheus_client import CollectorRegistry
+
+from nexus_core.domain.names import RunKey
+from nexus_core.operations.launch import Launcher
+from nexus_core.operations.settle import Settler
+from nexus_supervisor.enforce import Enforcer
+from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.parts import SupervisorParts
+from nexus_supervisor.settings import Sweep
+from nexus_supervisor.sweep import Sweeper
+from support.services import World
+
+
+class Told:
+    """A call back that remembers."""
+
+    def __init__(self) -> None:
+        self.runs: list[RunKey] = []
+
+    def finished(self, key: RunKey) -> None:
+        self.runs.append(key)
+
+
+def a_sweeper(world: World, settings: Sweep | None = None, told: Told | None = None) -> Sweeper:
+    stores, cluster, callback = world.stores, world.cluster, told or Told()
+    clusters = {cluster.name: cluster}
+    parts = SupervisorParts(
+        store=stores.store,
+        index=stores.index,
+        leases=stores.leases,
+        payloads=stores.payloads,
+        clusters=clusters,
+        callback=callback,
+        clock=world.clock,
+    )
+    settler = Settler(stores.store, callback)
+    enforcer = Enforcer(parts, cluster, settler, SupervisorMetrics(CollectorRegistry()))
+    launcher = Launcher(stores.store, stores.payloads, clusters, settler, world.clock)
+    return Sweeper(parts, cluster, enforcer, launcher, settings or Sweep())
