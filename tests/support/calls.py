@@ -1,7 +1,8 @@
 """Calling a service as clients do, well-behaved ones and others."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -75,11 +76,28 @@ class Client:
             how["json"] = json
         return await self.call("POST", path, **how)
 
-    async def raw(self, request: bytes) -> bytes:
-        """Send bytes as they are; return all that is answered until the connection ends."""
+    async def raw(self, request: bytes, until: bytes = b"") -> bytes:
+        """Send bytes as they are; return what is answered.
+
+        That is all until the connection ends, or what comes up to and with `until`.
+        """
+        async with self._connected() as (reader, writer), asyncio.timeout(10):
+            writer.write(request)
+            return await (reader.readuntil(until) if until else reader.read())
+
+    async def send_and_leave(self, request: bytes) -> None:
+        """Send bytes and go away without an answer."""
+        async with self._connected() as (_, writer):
+            writer.write(request)
+            await writer.drain()
+            writer.transport.abort()
+
+    @asynccontextmanager
+    async def _connected(
+        self,
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(self.url).port)
         try:
-            writer.write(request)
-            return await asyncio.wait_for(reader.read(), 10)
+            yield reader, writer
         finally:
             writer.close()
