@@ -8,6 +8,7 @@ import pytest
 
 from nexus_core.adapters.process.cluster import ProcessCluster
 from nexus_core.domain.errors import UnavailableError
+from support.clock import ManualClock
 from support.clusters import Witness, a_manifest, a_run_key
 from support.processes import OpenCluster
 
@@ -24,6 +25,20 @@ async def test_a_folder_that_can_not_be_made_is_named(
     with pytest.raises(UnavailableError, match=str(in_the_way)):
         async with open_cluster():
             pass
+
+
+async def test_its_folders_may_be_given_from_where_we_are(
+    tmp_path: Path, directory: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    key = a_run_key()
+    opened = ProcessCluster.open(
+        Path("here/cluster"), name="here", directory=Path(directory.name), clock=clock
+    )
+    async with opened as cluster, Witness(cluster) as witness:
+        await cluster.create_job(key, a_manifest(key, f'[ "$PWD" = "{directory}" ]'))
+
+        assert (await witness.sees_finished(key)).exit_code == 0
 
 
 async def test_a_closed_cluster_says_so(open_cluster: OpenCluster) -> None:

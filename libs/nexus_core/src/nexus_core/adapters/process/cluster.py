@@ -13,15 +13,11 @@ from typing import Self, TypeVar
 import structlog
 
 from nexus_core.adapters.process import shim
-from nexus_core.adapters.process.alarms import Alarms
 from nexus_core.adapters.process.executor import Executor
-from nexus_core.adapters.process.feed import Feed
 from nexus_core.adapters.process.folder import JobFolder, KeptJob
 from nexus_core.adapters.process.job import Job
-from nexus_core.adapters.process.machine import Machine, pod_environment
+from nexus_core.adapters.process.machine import Machine, make_machine
 from nexus_core.adapters.process.manifest import JobSpec, read_manifest
-from nexus_core.adapters.process.memory import MemoryWatch
-from nexus_core.adapters.process.places import Places
 from nexus_core.adapters.process.register import Register
 from nexus_core.adapters.process.settings import ProcessClusterSettings
 from nexus_core.adapters.process.state import JobRecord, JobState
@@ -74,9 +70,9 @@ class ProcessCluster:
         """Take up the Jobs recorded below `root`, and close without ending their pods.
 
         Args:
-            root: where Jobs and their logs are kept, an absolute path; made when missing.
+            root: where Jobs and their logs are kept; made when missing.
             name: what workgroups call this cluster.
-            directory: where pods start, an absolute path; a relative command is found from there.
+            directory: where pods start; a relative command is found from there.
             clock: for deadlines, back-off and expiry.
             settings: how Jobs share this machine.
 
@@ -90,18 +86,7 @@ class ProcessCluster:
             stack.push_async_callback(executor.close)
             stack.push_async_callback(tasks.cancel)
             await executor.run(folder.open)
-            machine = Machine(
-                clock=clock,
-                settings=settings,
-                directory=directory,
-                environment=pod_environment(),
-                folder=folder,
-                executor=executor,
-                alarms=Alarms(clock),
-                places=Places(settings.max_pods),
-                memory=MemoryWatch(executor, settings.memory_sample),
-                feed=Feed(settings.feed_backlog),
-            )
+            machine = make_machine(folder, executor, directory, clock, settings)
             cluster = cls(name, machine, tasks)
             stack.callback(cluster._close)
             cluster._take_up(await executor.run(folder.load))

@@ -51,8 +51,9 @@ class JobFolder:
     """Reads and writes the Jobs below `root`. Every method blocks; `OSError` passes through."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._jobs = root / "jobs"
+        # Absolute, because the shim goes to another directory before it writes the last file.
+        self._root = root.absolute()
+        self._jobs = self._root / "jobs"
         self._lock: int | None = None
 
     def open(self) -> None:

@@ -32,7 +32,30 @@ class Machine(NamedTuple):
     feed: Feed
 
 
-def pod_environment() -> dict[str, str]:
+def make_machine(
+    folder: JobFolder,
+    executor: Executor,
+    directory: Path,
+    clock: Clock,
+    settings: ProcessClusterSettings,
+) -> Machine:
+    """Put together what the Jobs of a cluster share."""
+    return Machine(
+        clock=clock,
+        settings=settings,
+        # The shim goes there, so what it is told must not depend on where we are.
+        directory=directory.absolute(),
+        environment=_pod_environment(),
+        folder=folder,
+        executor=executor,
+        alarms=Alarms(clock),
+        places=Places(settings.max_pods),
+        memory=MemoryWatch(executor, settings.memory_sample),
+        feed=Feed(settings.feed_backlog),
+    )
+
+
+def _pod_environment() -> dict[str, str]:
     """Return the little of our own environment that a program needs anywhere.
 
     Not all of it: it holds our secrets. `python3` is the Python that runs us, so that what is
