@@ -29,7 +29,7 @@ class ScriptedCluster:
         self._name = name
         self._jobs: dict[RunKey, JobStatus] = {}
         self._owners: dict[RunKey, str] = {}
-        self._followers: set[asyncio.Queue[Observation | Exception]] = set()
+        self.followers: set[asyncio.Queue[Observation | Exception]] = set()
         self.manifests: dict[RunKey, dict[str, Any]] = {}
         """Of every Job that was ever created."""
         self.creations: Counter[RunKey] = Counter()
@@ -96,7 +96,7 @@ class ScriptedCluster:
     async def observe(self) -> AsyncIterator[Observation]:
         self._refuse()
         happenings: asyncio.Queue[Observation | Exception] = asyncio.Queue()
-        self._followers.add(happenings)
+        self.followers.add(happenings)
         try:
             while True:
                 happening = await happenings.get()
@@ -104,7 +104,7 @@ class ScriptedCluster:
                     raise happening
                 yield happening
         finally:
-            self._followers.discard(happenings)
+            self.followers.discard(happenings)
 
     async def ping(self) -> None:
         self._refuse()
@@ -127,12 +127,12 @@ class ScriptedCluster:
             job_uid=job.uid if job else "",
             **more,
         )
-        for follower in self._followers:
+        for follower in self.followers:
             follower.put_nowait(observation)
 
     def break_feed(self) -> None:
         """Let the feed of every follower end in an error."""
-        for follower in self._followers:
+        for follower in self.followers:
             follower.put_nowait(UnavailableError("the feed broke"))
 
     def become(self, key: RunKey, **changes: Any) -> None:
