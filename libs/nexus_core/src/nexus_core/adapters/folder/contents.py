@@ -3,7 +3,6 @@
 import os
 import weakref
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from nexus_core.adapters.folder.threads import Threads
 from nexus_core.domain.errors import UnavailableError
@@ -19,7 +18,7 @@ class OpenFile:
     may have been cancelled before the first piece.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDONLY)
         self.close = weakref.finalize(self, os.close, self._file)

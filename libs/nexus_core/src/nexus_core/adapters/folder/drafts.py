@@ -30,7 +30,7 @@ class DraftFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.path = root / _INCOMING
-        self._prefix = secrets.token_hex(8)
+        self._prefix = f"{self.path}/{secrets.token_hex(8)}"
         self._numbers = count()
         self._lock = -1
 
@@ -56,9 +56,13 @@ class DraftFolder:
             os.close(self._lock)
             self._lock = -1
 
+    def next_path(self) -> str:
+        """Return where to write a file that is not there yet."""
+        return f"{self._prefix}-{next(self._numbers)}"
+
     def draft(self) -> "Draft":
         """Return a new file to write, which is not made before its first write."""
-        return Draft(self.path / f"{self._prefix}-{next(self._numbers)}")
+        return Draft(self.next_path())
 
     def sync_all(self) -> None:
         """Bring all drafts to the disk, and whatever else its file system has not written yet.
@@ -83,7 +87,7 @@ class DraftFolder:
 class Draft:
     """One file on its way to its place. Its methods may be called from several threads in turn."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
         self._file = -1
         self._ended = False
@@ -107,18 +111,12 @@ class Draft:
             if not self._ended:
                 os.fsync(self._file)
 
-    def place(self, target: Path) -> None:
+    def place(self, target: str) -> None:
         """Rename to `target`, replacing what is there. Durable once its folder is synced."""
         with self._turn:
             if self._ended:
                 return
-            try:
-                self._path.replace(target)
-            except FileNotFoundError:
-                # The first file of its folder. Asked this way round, all others cost nothing.
-                target.parent.mkdir(exist_ok=True)
-                sync_folder(target.parent.parent)
-                self._path.replace(target)
+            move(self._path, target)
             self._end()
 
     def discard(self) -> None:
@@ -127,7 +125,7 @@ class Draft:
         with self._turn, suppress(OSError):
             if not self._ended:
                 self._end()
-                self._path.unlink(missing_ok=True)
+                os.unlink(self._path)
 
     def _end(self) -> None:
         self._ended = True
@@ -135,13 +133,25 @@ class Draft:
             os.close(self._file)
 
 
-def finish(draft: Draft, rest: bytes, target: Path) -> None:
+def move(draft: str, target: str) -> None:
+    """Rename a draft to its place, in a folder that is made when it is missing."""
+    try:
+        os.rename(draft, target)
+    except FileNotFoundError:
+        # The first file of its folder. Asked this way round, all others cost nothing.
+        folder = Path(target).parent
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+        os.rename(draft, target)
+
+
+def finish(draft: Draft, rest: bytes, target: str) -> None:
     """Append the rest to a draft and put it in its place; durable when it returns."""
     try:
         draft.write(rest)
         draft.sync()
         draft.place(target)
-        sync_folder(target.parent)
+        sync_folder(Path(target).parent)
     except OSError as error:
         draft.discard()
         raise unavailable(target, error) from error

@@ -13,7 +13,7 @@ CAN_SYNC_ALL = _syncfs is not None
 """Whether `sync_all` works on this system."""
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: str | Path) -> None:
     """Bring the names in a folder to the disk."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -35,6 +35,6 @@ def sync_all(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def unavailable(path: Path, error: OSError) -> UnavailableError:
+def unavailable(path: str | Path, error: OSError) -> UnavailableError:
     """Return what an error of the file system means to callers."""
     return UnavailableError(f"{path}: {error.strerror or error}")

@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from nexus_core.adapters.folder.placements import Placement
 from nexus_core.adapters.folder.threads import Threads
@@ -26,14 +25,14 @@ class GroupWriter:
         self._busy = 0
         self._lanes: set[asyncio.Task[None]] = set()
 
-    async def write(self, target: Path, body: bytes) -> None:
+    async def write(self, folder: str, name: str, body: bytes) -> None:
         """Put content in its place; durable when it returns.
 
         Raises:
             UnavailableError: the disk refuses, or takes too long.
         """
         done = asyncio.get_running_loop().create_future()
-        self._waiting.append((Placement(target, body), done))
+        self._waiting.append((Placement(folder, name, body), done))
         if self._busy < LANES:
             self._busy += 1
             # It begins at the loop's next turn, so that what comes in this turn joins the group.

@@ -39,6 +39,7 @@ class FolderPayloadStore:
     ) -> None:
         self._threads = threads
         self._drafts = drafts
+        self._root = str(drafts.root)
         self._urls = urls
         self._clock = clock
         self._group = GroupWriter(threads, partial(place_all, drafts))
@@ -65,13 +66,13 @@ class FolderPayloadStore:
 
     async def put(self, content: Content, key: RunKey, body: bytes | AsyncIterable[bytes]) -> None:
         """Store content; durable when it returns."""
-        target = self._path(content, key)
+        folder, name = self._place(content, key)
         if not isinstance(body, bytes):
-            await self._put_stream(target, body)
+            await self._put_stream(folder, name, body)
         elif len(body) <= PIECE_BYTES:
-            await self._group.write(target, body)
+            await self._group.write(folder, name, body)
         else:
-            await self._threads.run(finish, self._drafts.draft(), body, target)
+            await self._threads.run(finish, self._drafts.draft(), body, f"{folder}/{name}")
 
     async def get(self, content: Content, key: RunKey) -> Stored | None:
         """Open content for reading; None when nothing is stored."""
@@ -95,7 +96,7 @@ class FolderPayloadStore:
 
     def uri(self, content: Content, key: RunKey) -> str:
         """Return the content's place under the root, which may itself be moved."""
-        return f"folder:///{_place(content, key)}"
+        return f"folder:///{self._path(content, key).removeprefix(f'{self._root}/')}"
 
     async def download_url(
         self, content: Content, key: RunKey, valid_for: timedelta, content_hash: str = ""
@@ -120,8 +121,8 @@ class FolderPayloadStore:
         """Return when the folder is there, can be written, and its disk has room."""
         await self._threads.run(_check, self._drafts.path)
 
-    async def _put_stream(self, target: Path, body: AsyncIterable[bytes]) -> None:
-        draft, begun = self._drafts.draft(), False
+    async def _put_stream(self, folder: str, name: str, body: AsyncIterable[bytes]) -> None:
+        draft, begun, target = self._drafts.draft(), False, f"{folder}/{name}"
         waiting = bytearray()
         try:
             async for chunk in body:
@@ -133,31 +134,31 @@ class FolderPayloadStore:
             if begun:
                 await self._threads.run(finish, draft, bytes(waiting), target)
             else:
-                await self._group.write(target, bytes(waiting))
+                await self._group.write(folder, name, bytes(waiting))
         except BaseException:
             # Refused or cancelled. A thread may still be writing, so another one waits for it.
             if begun:
                 self._threads.run_later(draft.discard)
             raise
 
-    def _path(self, content: Content, key: RunKey) -> Path:
-        return self._drafts.root / _place(content, key)
+    def _place(self, content: Content, key: RunKey) -> tuple[str, str]:
+        """Return the folder and the name of a file."""
+        # Checked here too, though callers have: a name with a slash would lead out of the folder.
+        parse_run_key(key.algorithm, key.request_id)
+        return f"{self._root}/algorithm={key.algorithm}", f"{key.request_id}{_SUFFIXES[content]}"
+
+    def _path(self, content: Content, key: RunKey) -> str:
+        return "/".join(self._place(content, key))
 
 
-def _place(content: Content, key: RunKey) -> str:
-    # Checked here too, though callers have: a name with a slash would lead out of the folder.
-    parse_run_key(key.algorithm, key.request_id)
-    return f"algorithm={key.algorithm}/{key.request_id}{_SUFFIXES[content]}"
-
-
-def _append(draft: Draft, data: bytes, target: Path) -> None:
+def _append(draft: Draft, data: bytes, target: str) -> None:
     try:
         draft.write(data)
     except OSError as error:
         raise unavailable(target, error) from error
 
 
-def _open(path: Path) -> bytes | OpenFile | None:
+def _open(path: str) -> bytes | OpenFile | None:
     try:
         file = OpenFile(path)
         if file.size > PIECE_BYTES:
@@ -171,18 +172,20 @@ def _open(path: Path) -> bytes | OpenFile | None:
     return body
 
 
-def _size(path: Path) -> int | None:
+def _size(path: str) -> int | None:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unavailable(path, error) from error
 
 
-def _delete(path: Path) -> None:
+def _delete(path: str) -> None:
     try:
-        path.unlink(missing_ok=True)
+        os.unlink(path)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise unavailable(path, error) from error
 

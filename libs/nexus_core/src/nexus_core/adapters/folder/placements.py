@@ -1,9 +1,13 @@
-"""Putting many small files in their places together; blocks."""
+"""Putting many small files in their places together; blocks.
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+Every run passes by here. Paths are text, since objects for them cost more than the calls they make.
+"""
 
-from nexus_core.adapters.folder.drafts import Draft, DraftFolder
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+from nexus_core.adapters.folder.drafts import DraftFolder, move
 from nexus_core.adapters.folder.file_system import CAN_SYNC_ALL, sync_folder, unavailable
 from nexus_core.domain.errors import UnavailableError
 
@@ -17,58 +21,64 @@ _WORTH_SYNCING_ALL = 4
 class Placement:
     """A whole small file to be put in its place, and what came of it."""
 
-    def __init__(self, target: Path, body: bytes) -> None:
-        self.target = target
+    def __init__(self, folder: str, name: str, body: bytes) -> None:
+        self.folder = folder
+        self.target = f"{folder}/{name}"
         self.body = body
         self.error: UnavailableError | None = None
+
+    def fail(self, draft: str, error: OSError) -> None:
+        """Give up, and leave no draft."""
+        self.error = unavailable(self.target, error)
+        with suppress(OSError):  # what can't be removed is a leftover, and goes at the next start
+            os.unlink(draft)
 
 
 def place_all(drafts: DraftFolder, placements: Sequence[Placement]) -> None:
     """Put files in their places; durable when it returns, but for those that got an `error`.
 
     All are written before the first is synced, and each folder is synced once, so that the disk
-    has more to do at a time.
+    has more to do at a time. One that fails does not take others along.
     """
-    pairs = [(placement, drafts.draft()) for placement in placements]
-    _each(pairs, lambda placement, draft: draft.write(placement.body))
-    if CAN_SYNC_ALL and len(pairs) >= _WORTH_SYNCING_ALL:
-        _sync_together(drafts, pairs)
-    else:
-        _each(pairs, lambda _, draft: draft.sync())
-    _each(pairs, lambda placement, draft: draft.place(placement.target))
-    for folder in {placement.target.parent for placement in placements if not placement.error}:
+    together = CAN_SYNC_ALL and len(placements) >= _WORTH_SYNCING_ALL
+    written = [(p, drafts.next_path()) for p in placements]
+    for placement, draft in written:
+        try:
+            _write(draft, placement.body, sync=not together)
+        except OSError as error:
+            placement.fail(draft, error)
+    if together:
+        try:
+            drafts.sync_all()
+        except OSError as error:
+            for placement, draft in written:
+                placement.fail(draft, error)
+    for placement, draft in written:
+        if placement.error is None:
+            try:
+                move(draft, placement.target)
+            except OSError as error:
+                placement.fail(draft, error)
+    for folder in {placement.folder for placement in placements if placement.error is None}:
         _sync_names(folder, placements)
 
 
-def _each(
-    pairs: Sequence[tuple[Placement, Draft]], step: Callable[[Placement, Draft], None]
-) -> None:
-    """Take a step with each file that got so far; one that fails does not take others along."""
-    for placement, draft in pairs:
-        if placement.error is None:
-            try:
-                step(placement, draft)
-            except OSError as error:
-                _fail(placement, draft, error)
-
-
-def _sync_together(drafts: DraftFolder, pairs: Sequence[tuple[Placement, Draft]]) -> None:
+def _write(draft: str, body: bytes, *, sync: bool) -> None:
+    file = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
     try:
-        drafts.sync_all()
-    except OSError as error:
-        for placement, draft in pairs:
-            _fail(placement, draft, error)
+        written = os.write(file, body)
+        while written < len(body):
+            written += os.write(file, body[written:])
+        if sync:
+            os.fsync(file)
+    finally:
+        os.close(file)
 
 
-def _sync_names(folder: Path, placements: Sequence[Placement]) -> None:
+def _sync_names(folder: str, placements: Sequence[Placement]) -> None:
     try:
         sync_folder(folder)
     except OSError as error:
         for placement in placements:
-            if placement.target.parent == folder:
+            if placement.folder == folder:
                 placement.error = unavailable(folder, error)
-
-
-def _fail(placement: Placement, draft: Draft, error: OSError) -> None:
-    placement.error = unavailable(placement.target, error)
-    draft.discard()
