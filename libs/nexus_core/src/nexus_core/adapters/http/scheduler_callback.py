@@ -1,6 +1,7 @@
 """The port `SchedulerCallback`: finished runs, posted in batches to every scheduler that lives."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Self
@@ -46,7 +47,7 @@ class HttpSchedulerCallback:
         self._fresh: dict[RunKey, None] = {}
         self._news = asyncio.Event()
         self._mailboxes: dict[str, Mailbox] = {}
-        self._listed_at: float | None = None
+        self._listed_at = -math.inf
 
     @classmethod
     @asynccontextmanager
@@ -79,19 +80,23 @@ class HttpSchedulerCallback:
         self._news.set()
 
     async def _distribute(self) -> None:
-        """Hand what has finished to the mailbox of each living scheduler."""
+        """Hand out what has finished, again and again, until cancelled."""
         while True:
             await self._news.wait()
             self._news.clear()
-            await self._refresh()
-            keys, self._fresh = self._fresh, {}
-            for mailbox in self._mailboxes.values():
-                mailbox.put(keys)
+            await self._hand_out()
+
+    async def _hand_out(self) -> None:
+        """Put what has finished into the mailbox of each living scheduler."""
+        await self._refresh()
+        keys, self._fresh = self._fresh, {}
+        for mailbox in self._mailboxes.values():
+            mailbox.put(keys)
 
     async def _refresh(self) -> None:
         """Look up who lives, unless that was done just now."""
         now = self._clock.monotonic()
-        if self._mailboxes and self._listed_at and now - self._listed_at < _LIST_LIFETIME:
+        if self._mailboxes and now - self._listed_at < _LIST_LIFETIME:
             return
         try:
             living = await self._leases.alive(self._clock.now())
@@ -117,12 +122,11 @@ class HttpSchedulerCallback:
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
     async def _last_words(self, within: float) -> None:
-        """Let what was handed over get out, each mailbox at its own pace."""
-        for mailbox in self._mailboxes.values():
-            mailbox.put(self._fresh)
-        told = [asyncio.create_task(mailbox.told()) for mailbox in self._mailboxes.values()]
-        if told:
-            _, late = await asyncio.wait(told, timeout=within)
-            for task in late:
-                log.warning("call backs dropped", reason="shutting down")
-                task.cancel()
+        """Let what has finished get out, to each scheduler at its own pace."""
+        try:
+            async with asyncio.timeout(within):
+                if self._fresh:
+                    await self._hand_out()
+                await asyncio.gather(*(mailbox.told() for mailbox in self._mailboxes.values()))
+        except TimeoutError:
+            log.warning("call backs dropped", reason="shutting down")
