@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from nexus_core.domain.names import RunKey
 
@@ -61,8 +62,8 @@ class Client:
         self.url = url
 
     async def call(self, method: str, path: str, **how: Any) -> Answer:
-        """Send a request to a path, or to a whole URL."""
-        url = path if path.startswith("http") else self.url + path
+        """Send a request to a path, or to a whole URL; as it stands, whatever it looks like."""
+        url = URL(path if path.startswith("http") else self.url + path, encoded=True)
         async with self._session.request(method, url, allow_redirects=False, **how) as response:
             body = await response.read()
             return Answer(response.status, response.content_type, response.headers, body)

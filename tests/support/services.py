@@ -1,5 +1,6 @@
 """Whole services over real HTTP, on real embedded stores and a cluster that the test directs."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -118,6 +119,12 @@ class World:
         """Return the stage that the store has for a run."""
         checkpoint = await self.stores.store.find(key)
         return checkpoint.lifecycle_stage if checkpoint else None
+
+    async def reaches(self, key: RunKey, stage: Stage) -> None:
+        """Wait until the store has a run in a stage."""
+        async with asyncio.timeout(10):
+            while await self.stage(key) is not stage:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.001)
 
     def _settings(self, kind: type[S], settings: dict[str, Any]) -> S:
         shared = {

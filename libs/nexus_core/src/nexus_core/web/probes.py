@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
+import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
@@ -11,6 +12,8 @@ from nexus_core.domain.errors import NexusError
 from nexus_core.web.bodies import json_response
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler
 from nexus_core.web.errors import as_text
+
+log = structlog.get_logger()
 
 Check = Callable[[], Awaitable[None]]
 """Returns when a part answers; raises with the reason when it does not."""
@@ -66,6 +69,10 @@ async def _ask(check: Check) -> PartState:
         return PartState(ready=False, reason=f"did not answer within {_CHECK_SECONDS} s")
     except NexusError as error:
         return PartState(ready=False, reason=str(error))
+    except Exception as error:
+        # A fault in an adapter: it hides neither the other parts nor its own name.
+        log.exception("check failed")
+        return PartState(ready=False, reason=f"its check failed: {type(error).__name__}")
     return PartState(ready=True)
 
 

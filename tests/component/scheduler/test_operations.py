@@ -1,0 +1,112 @@
+"""What operators see."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.stages import Stage
+from support.calls import JSON, TEXT, Client, of
+from support.services import World
+from support.trouble import Trouble
+
+READY = {"ready": True}
+
+
+async def test_a_process_that_answers_lives(api: Client) -> None:
+    answer = await api.get("/livez")
+    assert (answer.status, answer.content_type, answer.body) == (200, TEXT, b"ok")
+
+
+async def test_a_scheduler_is_ready_when_each_of_its_parts_is(api: Client) -> None:
+    answer = await api.get("/readyz")
+    assert (answer.status, answer.content_type) == (200, JSON)
+    assert answer.json() == {
+        "ready": True,
+        "parts": {
+            "checkpoint-store": READY,
+            "payload-store": READY,
+            "catalogue": READY,
+            "cluster standalone": READY,
+        },
+    }
+
+
+async def test_a_part_that_is_down_is_named_with_its_reason(world: World, api: Client) -> None:
+    world.cluster.refusal = UnavailableError("no route to host")
+    answer = await api.get("/readyz")
+    assert (answer.status, answer.content_type) == (503, JSON)
+    assert answer.json()["ready"] is False
+    assert answer.json()["parts"]["cluster standalone"] == {
+        "ready": False,
+        "reason": "no route to host",
+    }
+    assert answer.json()["parts"]["catalogue"] == READY
+    # A restart would not bring the cluster back.
+    assert (await api.get("/livez")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        ("checkpoint-store", UnavailableError("the disk is full")),
+        ("payload-store", OSError("a fault in an adapter")),
+    ],
+)
+async def test_a_store_that_is_down_is_named(world: World, part: str, error: Exception) -> None:
+    trouble = Trouble()
+    trouble.breaks("ping", error=error)
+    broken = trouble.befalls(world.stores)
+    world.stores = (
+        replace(world.stores, store=broken.store)
+        if part == "checkpoint-store"
+        else replace(world.stores, payloads=broken.payloads)
+    )
+    async with world.scheduler() as url:
+        answer = await Client(world.session, url).get("/readyz")
+        assert answer.status == 503
+        down = [name for name, state in answer.json()["parts"].items() if not state["ready"]]
+        assert down == [part]
+
+
+async def test_metrics_tell_what_happens_and_name_no_run(world: World, api: Client) -> None:
+    key = await world.run(api.url, tag="my-tag")
+    await world.reaches(key, Stage.RUNNING)
+    await api.get(f"/algorithm/results/{of(key)}")
+    await api.get(f"/algorithm/v1.2/results/{of(key)}")
+    await api.get("/algorithm/v1/results/hello-world/requests/nonsense")
+    await api.post("/algorithm/v1/run/an-algorithm-that-is-none", {"algorithmParameters": {}})
+    answer = await api.get("/metrics")
+    assert (answer.status, answer.content_type) == (200, TEXT)
+    assert key.request_id not in answer.text
+    assert "my-tag" not in answer.text
+    assert "an-algorithm-that-is-none" not in answer.text
+    values = {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for sample in samples(answer.text)
+    }
+    results = "/results/{algorithmName}/requests/{requestId}"
+    expected = {
+        ("nexus_scheduler_accepted_runs_total", "hello-world"): 1,
+        ("nexus_scheduler_launches_total", "standalone", "running"): 1,
+        ("nexus_scheduler_queued_runs", "standalone"): 0,
+        ("nexus_scheduler_queue_wait_seconds_count", "standalone"): 1,
+        ("nexus_scheduler_launch_duration_seconds_count", "standalone"): 1,
+        ("nexus_scheduler_waiting_clients",): 0,
+        ("nexus_http_requests_total", "/algorithm/run/{algorithmName}", "POST", "202"): 1,
+        ("nexus_http_requests_total", f"/algorithm{results}", "GET", "200"): 1,
+        # Aliases are one endpoint.
+        ("nexus_http_requests_total", f"/algorithm/v1{results}", "GET", "200"): 1,
+        ("nexus_http_requests_total", f"/algorithm/v1{results}", "GET", "400"): 1,
+    }
+    assert {name: values.get(name) for name in expected} == expected
+
+
+def samples(text: str) -> Iterator[Sample]:
+    for family in text_string_to_metric_families(text):
+        assert family.name.startswith("nexus_"), family.name
+        assert family.documentation
+        yield from family.samples

@@ -1,0 +1,163 @@
+"""Stopping a scheduler, and starting it again."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from nexus_core.domain.checkpoint import Acceptance
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Stage
+from nexus_core.settings.sections import BufferConfig, S3Buffer
+from nexus_core.settings.values import Duration
+from support.calls import Client
+from support.clock import ManualClock, settle
+from support.meddling import meddled
+from support.services import World
+
+ONE_WORKER = S3Buffer(buffer_config=BufferConfig(workers=1))
+
+
+async def queue_up(world: World, clock: ManualClock, runs: int) -> list[RunKey]:
+    """Let a scheduler accept runs, and stop while the cluster has not taken any of them."""
+    world.cluster.open_gate.clear()
+    keys = []
+    async with world.scheduler(s3_buffer=ONE_WORKER, drain_timeout=Duration(0.01)) as url:
+        for _ in range(runs):
+            keys.append(await world.run(url))
+            await clock.advance(1)
+    assert not world.cluster.creations
+    world.cluster.open_gate.set()
+    return keys
+
+
+async def test_what_was_queued_is_launched_after_a_restart_oldest_first_and_once(
+    still_world: World, clock: ManualClock
+) -> None:
+    keys = await queue_up(still_world, clock, 5)
+    async with still_world.scheduler(s3_buffer=ONE_WORKER):
+        for key in keys:
+            await still_world.reaches(key, Stage.RUNNING)
+    assert list(still_world.cluster.creations) == keys
+    assert set(still_world.cluster.creations.values()) == {1}
+
+
+async def test_what_was_queued_before_goes_ahead_of_what_comes_after(
+    still_world: World, clock: ManualClock
+) -> None:
+    old = await queue_up(still_world, clock, 3)
+    still_world.cluster.open_gate.clear()
+    async with still_world.scheduler(s3_buffer=ONE_WORKER) as url:
+        await until_queued(still_world, url, 2)
+        fresh = [await still_world.run(url) for _ in range(2)]
+        still_world.cluster.open_gate.set()
+        await still_world.reaches(fresh[-1], Stage.RUNNING)
+    assert list(still_world.cluster.creations) == [*old, *fresh]
+
+
+async def until_queued(world: World, url: str, runs: int) -> None:
+    waiting = f'nexus_scheduler_queued_runs{{cluster="standalone"}} {runs}.0'
+    while waiting not in (await Client(world.session, url).get("/metrics")).text:
+        pass
+
+
+async def test_a_run_that_was_cancelled_meanwhile_is_not_launched(
+    still_world: World, clock: ManualClock
+) -> None:
+    cancelled, other = await queue_up(still_world, clock, 2)
+    async with still_world.scheduler(host_name="another") as url:
+        api = Client(still_world.session, url)
+        path = f"{cancelled.algorithm}/requests/{cancelled.request_id}"
+        assert (await api.post(f"/algorithm/cancel/{path}", {})).status == 200
+    async with still_world.scheduler():
+        await still_world.reaches(other, Stage.RUNNING)
+    assert list(still_world.cluster.creations) == [other]
+
+
+async def test_what_another_scheduler_queued_is_left_to_it(
+    still_world: World, clock: ManualClock
+) -> None:
+    await queue_up(still_world, clock, 1)
+    async with still_world.scheduler(host_name="another") as url:
+        own = await still_world.run(url)
+        await still_world.reaches(own, Stage.RUNNING)
+    assert list(still_world.cluster.creations) == [own]
+
+
+async def test_a_queue_that_is_smaller_than_what_was_left_takes_it_up_bit_by_bit(
+    still_world: World, clock: ManualClock
+) -> None:
+    keys = await queue_up(still_world, clock, 7)
+    small = S3Buffer(buffer_config=BufferConfig(workers=1, queue_limit=2))
+    async with still_world.scheduler(s3_buffer=small):
+        while len(still_world.cluster.creations) < len(keys):
+            await clock.advance(1)
+            await asyncio.sleep(0.001)
+    assert list(still_world.cluster.creations) == keys
+
+
+async def test_a_launch_under_way_ends_and_no_other_begins(world: World) -> None:
+    world.cluster.open_gate.clear()
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(world.scheduler(s3_buffer=ONE_WORKER))
+        first, second = await world.run(url), await world.run(url)
+        idle, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        closing = asyncio.create_task(stack.aclose())
+        # Connections end before the drain of the queue begins.
+        assert await idle.read() == b""
+        writer.close()
+        await settle()
+        world.cluster.open_gate.set()
+        # The drain might take five seconds, and must not take them for nothing.
+        async with asyncio.timeout(2):
+            await closing
+    assert await world.stage(first) is Stage.RUNNING
+    assert await world.stage(second) is Stage.BUFFERED
+    assert list(world.cluster.creations) == [first]
+
+
+async def test_a_launch_that_hangs_does_not_hold_up_the_end_for_ever(world: World) -> None:
+    world.cluster.open_gate.clear()
+    async with world.scheduler(drain_timeout=Duration(0.02)) as url:
+        key = await world.run(url)
+    assert await world.stage(key) is Stage.BUFFERED
+
+
+async def test_a_request_under_way_is_answered(world: World) -> None:
+    reached, gate = asyncio.Event(), asyncio.Event()
+    store = world.stores.store
+
+    async def hang(*arguments: Any) -> Acceptance:
+        reached.set()
+        await gate.wait()
+        return await store.accept(*arguments)
+
+    world.stores = replace(world.stores, store=meddled(store, accept=hang))
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(world.scheduler())
+        run = asyncio.create_task(world.run(url))
+        await reached.wait()
+        closing = asyncio.create_task(stack.aclose())
+        await settle()
+        assert not closing.done()
+        gate.set()
+        key = await run
+        await closing
+    assert await store.find(key) is not None
+
+
+async def test_a_scheduler_shows_that_it_lives_until_it_stops(
+    still_world: World, clock: ManualClock
+) -> None:
+    settings = {"host_name": "scheduler-7", "callback_url": "http://scheduler-7:8080"}
+    leases = still_world.stores.leases
+    async with still_world.scheduler(**settings, lease_duration=Duration(30)):
+        for _ in range(6):
+            (lease,) = await leases.alive(clock.now())
+            assert (lease.owner, lease.callback_url) == tuple(settings.values())
+            await clock.advance(10)
+            while (await leases.alive(clock.now()))[0].expires_at <= lease.expires_at:
+                pass
+    assert await leases.alive(clock.now()) == []
+    assert [lease.owner for lease in await leases.expired(clock.now())] == ["scheduler-7"]
