@@ -2,6 +2,7 @@
 
 import structlog
 
+from nexus_core.domain.cancellation import cancellation, cancelled_with_parent
 from nexus_core.domain.errors import NotFoundError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.request import CancellationPolicy, CancellationRequest
@@ -33,13 +34,7 @@ class Canceller:
             AlreadyFinishedError: it has finished otherwise than by being cancelled.
         """
         policy = request.cancellation_policy or CancellationPolicy.BACKGROUND
-        initiator = request.initiator or "a client that gave no name"
-        change = StageChange(
-            to=Stage.CANCELLED,
-            at=self._clock.now(),
-            cause=f"Cancelled by {initiator}.",
-            details=f"Reason: {request.reason or 'none given'}.",
-        )
+        change = cancellation(request, self._clock.now())
         # Recorded before the Job is deleted: the other way round, a crash between the two would
         # leave a run whose Job is gone, and the supervisor would call it failed.
         advance = await self._settler.settle(key, change)
@@ -64,12 +59,7 @@ class Canceller:
                     continue
                 seen.add(child)
                 level.append(child)
-                with_parent = StageChange(
-                    to=Stage.CANCELLED,
-                    at=change.at,
-                    cause=f"{change.cause[:-1]}, with its parent {parent}.",
-                    details=change.details,
-                )
+                with_parent = cancelled_with_parent(change, parent)
                 advance = await self._settler.settle(child, with_parent)
                 if advance.stage is Stage.CANCELLED:
                     await self._remove(child, policy)

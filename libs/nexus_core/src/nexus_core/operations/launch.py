@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from nexus_core.domain.acceptance import payload_valid_for
+from nexus_core.domain.cancellation import takes_children_along
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
 from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
 from nexus_core.domain.job_manifest import RunUrls, renew_urls
@@ -141,7 +142,7 @@ class Launcher:
         among them. It is stored by the time this looks, so one of the two sees the other.
         """
         parent = await self._store.find(run.parent) if run.parent else None
-        if parent is None or parent.lifecycle_stage is not Stage.CANCELLED:
+        if parent is None or not takes_children_along(parent):
             return False
         await self._settler.settle(
             run.key,
