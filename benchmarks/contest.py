@@ -41,9 +41,17 @@ class Contestant:
         return statistics.median(self.cpu_per_answer) * 1e6
 
     def share_of(self, other: "Contestant") -> float:
-        """Rate as a share of another's, the median of the rounds' own shares."""
-        pairs = zip(self.loads, other.loads, strict=True)
-        return statistics.median(mine.rate / theirs.rate for mine, theirs in pairs)
+        """Speed as a share of another's: by rate or by CPU an answer, whichever is less.
+
+        The rate alone would flatter: the load may be what limits the faster one of the two. The CPU
+        alone would, too: it knows nothing of waiting for a disk. Median of the rounds' own shares.
+        """
+        by_rate = zip(self.loads, other.loads, strict=True)
+        by_cpu = zip(self.cpu_per_answer, other.cpu_per_answer, strict=True)
+        return min(
+            statistics.median(mine.rate / theirs.rate for mine, theirs in by_rate),
+            statistics.median(theirs / mine for mine, theirs in by_cpu),
+        )
 
 
 class Server:

@@ -158,7 +158,8 @@ def main() -> None:
     kind, folder = sys.argv[1:]
     Path(folder).mkdir(parents=True, exist_ok=True)
     os.sched_setaffinity(0, {SERVER_CORE})
-    with Path(folder, f"{kind}.log").open("w", encoding="utf-8") as log:
+    # Written, and not kept: a file beside the stores would be synced together with them.
+    with Path(os.devnull).open("w", encoding="utf-8") as log:
         configure_logging(f"bench-{kind}", LogLevel.INFO, LogFormat.JSON, log)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(KINDS[kind], Path(folder)))

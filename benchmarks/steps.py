@@ -24,6 +24,7 @@ from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.domain.template import WorkgroupSpec
 from nexus_core.ports.payload_store import Content
 from nexus_core.settings.sections import ServiceSettings
+from nexus_core.telemetry.logging import LogFormat, LogLevel, configure_logging
 
 _RUNS = 4000
 _AT_ONCE = 64
@@ -114,5 +115,6 @@ async def _cpu(step: Callable[[RunKey], Awaitable[None]], keys: list[RunKey]) ->
 
 def steps_in(folder: Path) -> list[Step]:
     """Measure on an event loop of our own."""
+    configure_logging("bench-steps", LogLevel.ERROR, LogFormat.JSON)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(measure_steps(folder))

@@ -18,9 +18,9 @@ from nexus_core.domain.acceptance import (
     plan_run,
 )
 from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey
-from nexus_core.domain.errors import ConflictError, InvalidInputError, UnavailableError
+from nexus_core.domain.errors import ConflictError, InvalidInputError, Problem, UnavailableError
 from nexus_core.domain.job_manifest import RunUrls
-from nexus_core.domain.names import RunKey
+from nexus_core.domain.names import RunKey, is_resource_name
 from nexus_core.domain.standard_runs import StandardRuns
 from nexus_core.domain.template import Workgroup
 from nexus_core.operations.launch import BufferedRun
@@ -67,7 +67,7 @@ class Submitter:
         """
         template = self._catalogue.template(algorithm)
         if template is None:
-            raise UnknownAlgorithmError(f"there is no algorithm '{algorithm}'")
+            raise _unknown(algorithm)
         plan = plan_run(decode_request(body), template, self._standard)
         workgroup = self._workgroup(plan)
         claim = self._claim(algorithm, body, key, dry_run=dry_run) if key else None
@@ -81,7 +81,8 @@ class Submitter:
                 self._queue.put(BufferedRun.of(run.checkpoint, run.job))
         if not acceptance.replayed:
             self._metrics.accepted(algorithm)
-            log.info("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
+            # One line a run is enough, and the one at its end tells more.
+            log.debug("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
         return acceptance.request_id
 
     def _workgroup(self, plan: RunPlan) -> Workgroup:
@@ -189,3 +190,11 @@ class Submitter:
         except UnavailableError as error:
             # The answer is known already, and garbage must not change it.
             log.warning("payload left behind", request_id=key.request_id, error=str(error))
+
+
+def _unknown(algorithm: str) -> InvalidInputError:
+    """Say why there is no such algorithm; whether its name is one is only asked of those."""
+    if is_resource_name(algorithm):
+        return UnknownAlgorithmError(f"there is no algorithm '{algorithm}'")
+    problem = Problem("algorithmName", "must be a lower-case DNS name of at most 63 characters")
+    return InvalidInputError(str(problem), (problem,))

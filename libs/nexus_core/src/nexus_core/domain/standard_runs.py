@@ -33,15 +33,22 @@ class JobMold:
         key = RunKey(order.key.algorithm, _ID)
         manifest = encode_job(build_job(replace(order, key=key, urls=urls)))
         self._parts = _STAND_INS.split(manifest)
+        self._ids, self._payloads, self._uploads = (
+            [place for place, part in enumerate(self._parts) if part == stand_in.encode()]
+            for stand_in in (_ID, _PAYLOAD, _UPLOAD)
+        )
 
     def cast(self, request_id: str, urls: RunUrls) -> bytes:
         """Return the Job of one run. Ids and signed URLs hold nothing that JSON would escape."""
-        fillings = {
-            _ID.encode(): request_id.encode(),
-            _PAYLOAD.encode(): urls.payload.encode(),
-            _UPLOAD.encode(): urls.result_upload.encode(),
-        }
-        return b"".join([fillings.get(part, part) for part in self._parts])
+        parts = self._parts.copy()
+        for places, filling in (
+            (self._ids, request_id.encode()),
+            (self._payloads, urls.payload.encode()),
+            (self._uploads, urls.result_upload.encode()),
+        ):
+            for place in places:
+                parts[place] = filling
+        return b"".join(parts)
 
 
 class StandardRuns:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 class LogFormat(StrEnum):
@@ -40,9 +40,9 @@ def configure_logging(
     stream = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
     console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
-    chain = _console_chain(stream) if console else _json_chain(process)
+    render = _console(stream) if console else _json(process)
     structlog.configure(
-        processors=chain,
+        processors=render,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
@@ -50,33 +50,37 @@ def configure_logging(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=chain[:-1],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, chain[-1]],
+            foreign_pre_chain=[structlog.processors.add_log_level],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
     # Libraries are of interest when something is wrong; their chatter is not.
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
 
 
-def _console_chain(stream: TextIO) -> list[Processor]:
+def _console(stream: TextIO) -> list[Processor]:
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
-        structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            # The default shows local variables too, and with them tokens and payloads.
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
     ]
 
 
-def _json_chain(process: str) -> list[Processor]:
-    """Return as few steps as will do: two lines a run are written on the hot path."""
+def _json(process: str) -> list[Processor]:
+    """Return a single step: two lines a run are written on the hot path."""
+    encode = msgspec.json.Encoder(enc_hook=repr).encode
+    format_exception = structlog.processors.format_exc_info
 
-    def stamp(_: object, level: str, line: EventDict) -> EventDict:
-        line["level"] = level
+    def render(logger: WrappedLogger, level: str, line: EventDict) -> str:
+        if "exc_info" in line:
+            line = format_exception(logger, level, line)
+        line.setdefault("level", level)
         line["timestamp"] = datetime.now(UTC).isoformat()
         line["process"] = process
-        return line
+        return encode(line).decode()
 
-    return [stamp, structlog.processors.format_exc_info, _render_json]
-
-
-def _render_json(_: object, __: str, line: EventDict) -> str:
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    return [render]

@@ -32,14 +32,6 @@ def run_key(request: web.Request) -> RunKey:
     return parse_run_key(request.match_info["algorithmName"], request.match_info["requestId"])
 
 
-def algorithm_name(request: web.Request) -> str:
-    """Read the algorithm that the path names."""
-    name = request.match_info["algorithmName"]
-    if not is_resource_name(name):
-        raise bad("algorithmName", "must be a lower-case DNS name of at most 63 characters")
-    return name
-
-
 def tag_of(request: web.Request) -> str:
     """Read the tag that the path names."""
     return checked_tag("requestTag", request.match_info["requestTag"])
@@ -54,6 +46,8 @@ def checked_tag(name: str, tag: str) -> str:
 
 def dry_run(request: web.Request) -> bool:
     """Read `dryRun`."""
+    if not request.query_string:
+        return False
     written = request.query.get("dryRun", "false")
     if written not in ("true", "false"):
         raise bad("dryRun", "must be true or false")
