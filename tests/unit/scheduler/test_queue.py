@@ -1,0 +1,230 @@
+"""The queue: whose turn it is, and when."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.domain.errors import OverloadedError, UnavailableError
+from support.clock import ManualClock, settle
+from support.launching import RecordingLauncher, a_buffered_run, a_queue
+
+
+@pytest.fixture
+def launcher() -> RecordingLauncher:
+    return RecordingLauncher()
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[BackgroundTasks]:
+    async with BackgroundTasks() as tasks:
+        yield tasks
+        assert not tasks.fault.done()
+
+
+async def test_delayed_runs_go_ahead_and_each_kind_in_order_of_arrival(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, workers=1)
+    fresh = [a_buffered_run() for _ in range(3)]
+    delayed = [a_buffered_run() for _ in range(3)]
+    for new, late in zip(fresh, delayed, strict=True):
+        queue.put(new)
+        queue.put(late, delayed=True)
+    queue.start(tasks)
+    await settle()
+    assert launcher.launched == [*delayed, *fresh]
+
+
+async def test_a_run_that_waits_already_keeps_its_one_place(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock)
+    run, other = a_buffered_run(), a_buffered_run()
+    for again in (run, other, run):
+        queue.put(again)
+    queue.put(run, delayed=True)
+    assert len(queue) == 2
+    queue.start(tasks)
+    await settle()
+    assert launcher.launched == [run, other]
+
+
+async def test_as_many_launches_are_under_way_as_there_are_workers(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, workers=3)
+    launcher.open_gate.clear()
+    for _ in range(5):
+        queue.put(a_buffered_run())
+    queue.start(tasks)
+    await settle()
+    assert (len(launcher.begun), len(queue)) == (3, 2)
+    launcher.open_gate.set()
+    await settle()
+    assert len(launcher.launched) == 5
+
+
+async def test_each_cluster_has_a_rate_limit_of_its_own(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(
+        launcher,
+        clock,
+        "one",
+        "two",
+        rate_limit_elements_per_second=1.0,
+        rate_limit_elements_burst=2,
+    )
+    for cluster in ("one", "two", "one", "two", "one", "two"):
+        queue.put(a_buffered_run(cluster=cluster))
+    queue.start(tasks)
+    await settle()
+    assert [run.cluster for run in launcher.launched].count("one") == 2
+    assert [run.cluster for run in launcher.launched].count("two") == 2
+    await clock.advance(1)
+    assert len(launcher.launched) == 6
+
+
+async def test_runs_that_were_taken_out_cost_no_time(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(
+        launcher, clock, rate_limit_elements_per_second=1.0, rate_limit_elements_burst=1
+    )
+    runs = [a_buffered_run() for _ in range(100)]
+    for run in runs:
+        queue.put(run)
+    queue.start(tasks)
+    await settle()
+    for run in runs[1:-2]:
+        assert queue.remove(run.key)
+    await clock.advance(2)
+    assert launcher.launched == [runs[0], *runs[-2:]]
+
+
+async def test_a_run_that_is_taken_out_at_the_last_moment_is_not_launched(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(
+        launcher, clock, rate_limit_elements_per_second=1.0, rate_limit_elements_burst=1
+    )
+    queue.start(tasks)
+    first, removed, later = (a_buffered_run() for _ in range(3))
+    queue.put(first)
+    queue.put(removed)
+    await settle()
+    assert queue.remove(removed.key)
+    assert not queue.remove(removed.key)
+    await clock.advance(10)
+    queue.put(later)
+    await clock.advance(1)
+    assert launcher.launched == [first, later]
+
+
+async def test_a_cluster_that_refuses_closes_its_own_lane_alone(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, "away", "here", workers=5)
+    launcher.errors["away"] = UnavailableError("not now", retry_after=60)
+    away = [a_buffered_run(cluster="away") for _ in range(5)]
+    here = [a_buffered_run(cluster="here") for _ in range(5)]
+    for run in [*away, *here]:
+        queue.put(run)
+    queue.start(tasks)
+    await settle()
+    assert launcher.launched == here
+    # The cluster was asked once, not by every worker.
+    assert [run for run in launcher.begun if run.cluster == "away"] == away[:1]
+    await clock.advance(59.9)
+    assert launcher.begun.count(away[0]) == 1
+    launcher.errors.clear()
+    await clock.advance(0.1)
+    assert launcher.launched == [*here, *away]
+
+
+async def test_a_refusal_while_a_run_waits_for_the_rate_limit_holds_it_up(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(
+        launcher, clock, rate_limit_elements_per_second=1.0, rate_limit_elements_burst=1
+    )
+    first, second = a_buffered_run(), a_buffered_run()
+    launcher.errors["standalone"] = UnavailableError("not now", retry_after=30)
+    queue.put(first)
+    queue.put(second)
+    queue.start(tasks)
+    await settle()
+    launcher.errors.clear()
+    await clock.advance(29)
+    assert launcher.launched == []
+    await clock.advance(2)
+    assert launcher.launched == [first, second]
+
+
+async def test_a_launch_that_breaks_is_left_to_the_supervisor(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    registry = CollectorRegistry()
+    queue = a_queue(launcher, clock, registry=registry, workers=1)
+    launcher.errors["standalone"] = RuntimeError("a fault")
+    queue.put(a_buffered_run())
+    queue.start(tasks)
+    await settle()
+    launcher.errors.clear()
+    other = a_buffered_run()
+    queue.put(other)
+    await settle()
+    assert launcher.launched == [other]
+    outcomes = ("error", "running")
+    labels = [{"cluster": "standalone", "outcome": outcome} for outcome in outcomes]
+    assert [
+        registry.get_sample_value("nexus_scheduler_launches_total", label) for label in labels
+    ] == [1, 1]
+
+
+async def test_draining_lets_launches_end_and_begins_none(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, "one", "two", workers=1)
+    launcher.open_gate.clear()
+    for cluster in ("one", "two") * 3:
+        queue.put(a_buffered_run(cluster=cluster))
+    queue.start(tasks)
+    await settle()
+    draining = asyncio.create_task(queue.drain(60))
+    await settle()
+    assert not draining.done()
+    launcher.open_gate.set()
+    await draining
+    queue.put(a_buffered_run(cluster="one"))
+    await settle()
+    assert len(launcher.begun) == len(launcher.launched) == 2
+
+
+async def test_draining_an_idle_or_waiting_queue_takes_no_time(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, rate_limit_elements_per_second=0.001)
+    queue.start(tasks)
+    await queue.drain(0)
+    await settle()
+
+
+async def test_the_limit_counts_what_waits_and_what_is_on_its_way_in(
+    launcher: RecordingLauncher, clock: ManualClock
+) -> None:
+    queue = a_queue(launcher, clock, "one", "two", queue_limit=3)
+    queue.put(a_buffered_run(cluster="one"))
+    queue.put(a_buffered_run(cluster="two"))
+    with queue.places:
+        assert queue.free == 0
+        with pytest.raises(OverloadedError) as refused, queue.places:
+            pass
+        assert refused.value.retry_after
+    assert queue.free == 1
+    with pytest.raises(RuntimeError), queue.places:
+        raise RuntimeError
+    assert queue.free == 1
