@@ -39,18 +39,27 @@ class ScriptedCluster:
         """Raised by every call while it is set."""
         self.creation_refusal: Exception | None = None
         """Raised by every creation while it is set."""
+        self.refused = 0
+        """How many creations were refused by that."""
         self.open_gate = asyncio.Event()
         """Creations wait while it is cleared."""
         self.open_gate.set()
+        self.waiting = 0
+        """How many creations wait now."""
 
     @property
     def name(self) -> str:
         return self._name
 
     async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
-        await self.open_gate.wait()
+        self.waiting += 1
+        try:
+            await self.open_gate.wait()
+        finally:
+            self.waiting -= 1
         self._refuse()
         if self.creation_refusal is not None:
+            self.refused += 1
             raise self.creation_refusal
         if (job := self._jobs.get(key)) is not None:
             return JobHandle(job.uid, created=False)

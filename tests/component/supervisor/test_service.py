@@ -1,0 +1,227 @@
+"""The whole supervisor: on its timer, beside its scheduler, and as operators see it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from nexus_core.domain.checkpoint import Lease
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.observation import JobPhase, ObjectKind
+from nexus_core.domain.stages import Stage
+from support.calls import Client
+from support.clock import ManualClock
+from support.receiver_client import ReceiverClient, metric
+from support.services import World
+from support.stored_runs import reaches, store_run
+from support.trouble import Trouble
+from support.waiting import until
+
+INTERVAL = 10.0
+PATIENCE = 10.0
+
+
+@pytest.fixture
+async def supervisor(world: World) -> AsyncIterator[Client]:
+    """A supervisor that has swept once."""
+    async with world.supervisor() as url:
+        client = Client(world.session, url)
+        await swept(client, 1)
+        yield client
+
+
+async def swept(supervisor: Client, times: float) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await sweeps(supervisor) < times:
+            pass
+
+
+async def sweeps(supervisor: Client) -> float:
+    return await metric(supervisor, "nexus_supervisor_sweep_duration_seconds_count")
+
+
+async def sweep_again(supervisor: Client, clock: ManualClock) -> None:
+    """Let the next sweep be due, and wait for its end."""
+    before = await sweeps(supervisor)
+    await clock.advance(INTERVAL)
+    await swept(supervisor, before + 1)
+
+
+async def test_a_supervisor_sweeps_at_once_and_then_on_its_timer(
+    world: World, supervisor: Client, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    world.cluster.lose(key)
+    for _ in range(6):
+        await sweep_again(supervisor, clock)
+    assert await world.stage(key) is Stage.RUNNING
+
+    await sweep_again(supervisor, clock)
+
+    assert await world.stage(key) is Stage.FAILED
+    assert await sweeps(supervisor) == 8
+    last = await metric(supervisor, "nexus_supervisor_last_sweep_timestamp_seconds")
+    assert last == clock.now().timestamp()
+
+
+@pytest.mark.parametrize("method", ["expired", "open_runs", "buffered_by"])
+async def test_a_sweep_that_broke_off_is_not_told_as_one_and_the_next_one_is_made(
+    world: World, supervisor: Client, clock: ManualClock, trouble: Trouble, method: str
+) -> None:
+    expired = Lease(owner="dead", callback_url="http://127.0.0.1:9", expires_at=clock.now())
+    await world.stores.leases.renew(expired)
+    before = await metric(supervisor, "nexus_supervisor_last_sweep_timestamp_seconds")
+    trouble.breaks(method)
+    await clock.advance(INTERVAL)
+    # It sleeps again: the sweep is over. The call back and the follower don't sleep now.
+    await until(lambda: clock.sleepers == 1)
+    assert await sweeps(supervisor) == 1
+    after = await metric(supervisor, "nexus_supervisor_last_sweep_timestamp_seconds")
+    assert after == before
+
+    trouble.is_over()
+    await sweep_again(supervisor, clock)
+
+
+async def test_a_sweep_of_a_cluster_that_is_away_breaks_off(
+    world: World, supervisor: Client, clock: ManualClock
+) -> None:
+    world.cluster.refusal = UnavailableError("no route to the cluster")
+    await clock.advance(INTERVAL)
+    await until(lambda: clock.sleepers == 1)
+    assert await sweeps(supervisor) == 1
+
+    world.cluster.refusal = None
+    await sweep_again(supervisor, clock)
+
+
+# Beside a scheduler.
+
+
+async def launches(scheduler: Client, outcome: str) -> float:
+    return await metric(scheduler, "nexus_scheduler_launches_total", outcome=outcome)
+
+
+async def test_a_scheduler_and_a_supervisor_that_start_a_run_at_once_make_one_job(
+    world: World, clock: ManualClock, trouble: Trouble
+) -> None:
+    world.cluster.open_gate.clear()
+    async with world.scheduler() as scheduler, world.supervisor() as url:
+        keys = [await world.run(scheduler) for _ in range(20)]
+        # Late against the store, while the scheduler is at them too.
+        await clock.advance(70)
+        await until(lambda: world.cluster.waiting > len(keys) / 2)
+        world.cluster.open_gate.set()
+        for key in keys:
+            await reaches(world, key, Stage.RUNNING)
+        await swept(Client(world.session, url), 2)
+
+    assert set(world.cluster.creations.values()) == {1}
+    started = [
+        call.arguments[0]
+        for call in trouble.answers("advance")
+        if call.answer.applied and call.answer.stage is Stage.RUNNING
+    ]
+    assert sorted(started) == sorted(keys)
+
+
+async def test_what_a_scheduler_had_queued_is_started_at_once_when_it_stops(
+    world: World, supervisor: Client, clock: ManualClock
+) -> None:
+    world.cluster.creation_refusal = UnavailableError("too many requests")
+    async with world.scheduler() as scheduler:
+        keys = [await world.run(scheduler) for _ in range(5)]
+    world.cluster.creation_refusal = None
+
+    await sweep_again(supervisor, clock)
+
+    assert {await world.stage(key) for key in keys} == {Stage.RUNNING}
+    assert set(world.cluster.creations.values()) == {1}
+    assert await metric(supervisor, "nexus_supervisor_submitted_runs_total") == 5
+
+
+async def test_a_slow_queue_does_not_start_a_run_again_that_is_done(
+    world: World, clock: ManualClock
+) -> None:
+    async with world.scheduler() as scheduler, world.receiver() as receiver:
+        world.cluster.creation_refusal = UnavailableError("too many requests")
+        key = await world.run(scheduler)
+        await until(lambda: world.cluster.refused)
+        # A supervisor started it meanwhile; it ended, and its Job is gone. The queue knows nothing.
+        await ReceiverClient(world.session, receiver).complete(key, resultUri="uri")
+        await clock.advance(60)
+        world.cluster.creation_refusal = None
+
+        async with asyncio.timeout(PATIENCE):
+            while await launches(Client(world.session, scheduler), "finished_before") == 0:
+                await clock.advance(1)
+
+    assert not world.cluster.creations
+    assert await world.stage(key) is Stage.COMPLETED
+
+
+# What operators see.
+
+
+async def test_readiness_names_each_part(supervisor: Client) -> None:
+    reply = await supervisor.get("/readyz")
+
+    assert reply.json() == {
+        "ready": True,
+        "parts": {"checkpoint-store": {"ready": True}, "cluster standalone": {"ready": True}},
+    }
+
+
+async def test_a_supervisor_whose_cluster_is_away_is_alive_and_not_ready(
+    world: World, supervisor: Client
+) -> None:
+    world.cluster.refusal = UnavailableError("no route to the cluster")
+
+    ready, alive = await supervisor.get("/readyz"), await supervisor.get("/livez")
+
+    assert (ready.status, alive.status) == (503, 200)
+    assert ready.json()["parts"]["cluster standalone"] == {
+        "ready": False,
+        "reason": "no route to the cluster",
+    }
+
+
+async def test_what_a_supervisor_did_is_counted_by_cluster(
+    world: World, supervisor: Client, clock: ManualClock
+) -> None:
+    told = await store_run(world, Stage.RUNNING)
+    await until(lambda: world.cluster.followers)
+    world.cluster.tell(told, ObjectKind.JOB, "DeadlineExceeded")
+    await reaches(world, told, Stage.DEADLINE_EXCEEDED)
+    failed = await store_run(world, Stage.RUNNING)
+    world.cluster.become(failed, phase=JobPhase.FAILED, reason="PodFailurePolicy")
+    late = await store_run(world)
+    straggler = await store_run(world, Stage.RUNNING)
+    async with world.receiver() as url:
+        await ReceiverClient(world.session, url).complete(straggler)
+    for _ in range(8):
+        await sweep_again(supervisor, clock)
+    assert await world.stage(late) is Stage.RUNNING
+
+    async def count(name: str, **labels: str) -> float:
+        return await metric(supervisor, f"nexus_supervisor_{name}", cluster="standalone", **labels)
+
+    assert await count("observations_total", kind="Job", reason="DeadlineExceeded") == 1
+    assert await count("settled_runs_total", stage="DEADLINE_EXCEEDED") == 1
+    assert await count("settled_runs_total", stage="FAILED") == 1
+    assert await count("submitted_runs_total") == 1
+    assert await count("removed_jobs_total") == 1
+
+
+async def test_a_supervisor_stops_in_the_middle_of_a_sweep(
+    world: World, clock: ManualClock, trouble: Trouble
+) -> None:
+    key = await store_run(world)
+    await clock.advance(70)
+    gate = trouble.holds_up(key)
+
+    async with asyncio.timeout(PATIENCE), world.supervisor():
+        await until(lambda: key in trouble.waiting)
+    gate.set()
+
+    assert await world.stage(key) is Stage.BUFFERED
