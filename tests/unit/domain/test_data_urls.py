@@ -56,6 +56,15 @@ def test_a_url_is_valid_a_little_before_it_was_made_for_clocks_that_are_behind()
         urls.verify(path, query, LONG_AGO + HOUR)
 
 
+def test_times_within_a_second_are_covered() -> None:
+    made, valid_for = LONG_AGO + timedelta(milliseconds=400), timedelta(milliseconds=900)
+    urls, path = some_urls(), data_path(Door.RESULTS, KEY)
+    query = query_of(urls.make(Door.RESULTS, KEY, now=made, valid_for=valid_for))
+    urls.verify(path, query, made + valid_for - timedelta(milliseconds=1))
+    with pytest.raises(UrlExpiredError):
+        urls.verify(path, query, made + valid_for + SECOND)
+
+
 def test_another_secret_or_tenant_opens_nothing() -> None:
     query = query_of(some_urls().make(Door.RESULTS, KEY, now=LONG_AGO, valid_for=HOUR))
     for stranger in (some_urls(secret=b"another"), some_urls(tenant="another")):

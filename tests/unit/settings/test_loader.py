@@ -31,7 +31,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     settings = load(Outer, {"NEXUS__S3_BUFFER__REGION": "there"}, file)
     assert settings.workers == 3
     assert settings.s3_buffer.region == "there"
-    assert settings.s3_buffer.valid_for == 7200
+    assert settings.s3_buffer.valid_for == Duration(7200)
 
 
 def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:

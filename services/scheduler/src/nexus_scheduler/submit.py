@@ -165,7 +165,7 @@ class Submitter:
 
     async def _record(self, run: AcceptedRun, claim: IdempotencyKey | None) -> Acceptance:
         """Make a run durable: its payload first, then all else at once."""
-        key = run.checkpoint.key
+        key = run.key
         await self._payloads.put(Content.PAYLOAD, key, run.payload)
         try:
             acceptance = await self._store.accept(run.checkpoint, run.job, claim)

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-import msgspec
-
+from nexus_core.domain.job_resources import memory_limit
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.observation import JobStatus, Observation
 from nexus_core.domain.stages import Stage, StageChange
-from nexus_core.domain.verdicts import Verdict
+from nexus_core.domain.verdicts import OUT_OF_MEMORY, Verdict
 from nexus_core.operations.settle import Settler
 from nexus_core.ports.cluster import Cluster
 from nexus_supervisor.metrics import SupervisorMetrics
@@ -54,37 +54,12 @@ class Enforcer:
         if verdict.delete_job and advance.stage is not None and advance.stage.finished:
             await self._cluster.delete_job(key)
 
-    async def memory_limit(self, key: RunKey) -> str:
-        """Return the memory limit of a run's buffered Job, empty when it has none."""
-        job = await self._store.find_job(key)
-        if job is None:
+    async def memory_limit(self, seen: Observation | JobStatus) -> str:
+        """Return the limit that a run exceeded, empty when it did not or nothing is known of it.
+
+        Read for those runs alone: all others need no look at their Job.
+        """
+        if seen.termination_reason != OUT_OF_MEMORY:
             return ""
-        containers = msgspec.json.decode(
-            job.manifest, type=_JobLimits
-        ).spec.template.spec.containers
-        limits = containers[0].resources.limits if containers else {}
-        return str(limits.get("memory", ""))
-
-
-class _Resources(msgspec.Struct):
-    limits: dict[str, str | int | float] = {}
-
-
-class _Container(msgspec.Struct):
-    resources: _Resources = msgspec.field(default_factory=_Resources)
-
-
-class _PodSpec(msgspec.Struct):
-    containers: list[_Container] = []
-
-
-class _Template(msgspec.Struct):
-    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
-
-
-class _JobSpec(msgspec.Struct):
-    template: _Template = msgspec.field(default_factory=_Template)
-
-
-class _JobLimits(msgspec.Struct):
-    spec: _JobSpec = msgspec.field(default_factory=_JobSpec)
+        job = await self._store.find_job(seen.key)
+        return memory_limit(job.manifest) if job else ""

@@ -18,8 +18,6 @@ log = structlog.get_logger()
 # Each is a round trip or two to the store; more at once than the store's own parallelism is vain.
 _LANES = 16
 
-_OUT_OF_MEMORY = "OOMKilled"
-
 
 class Follower:
     """Judges each observation of one cluster; in order for a run, side by side for others.
@@ -54,8 +52,7 @@ class Follower:
         self._metrics.observed(self._cluster.name, kind, reason, at)
         key = observation.key
         try:
-            killed = observation.termination_reason == _OUT_OF_MEMORY
-            limit = await self._enforcer.memory_limit(key) if killed else ""
+            limit = await self._enforcer.memory_limit(observation)
             verdict = judge_observation(observation, limit)
             if verdict is None:
                 return

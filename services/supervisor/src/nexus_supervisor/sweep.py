@@ -108,7 +108,10 @@ class Sweeper:
                 continue
             seen.add(run.key)
             job = jobs.get(run.key)
-            action = decide_run(run, job, now, self._thresholds, owner_lost=owner_lost)
+            limit = await self._enforcer.memory_limit(job) if job else ""
+            action = decide_run(
+                run, job, now, self._thresholds, owner_lost=owner_lost, memory_limit=limit
+            )
             if action is not None:
                 yield run.key, partial(self._carry_out, run, action)
         for job in jobs.values():

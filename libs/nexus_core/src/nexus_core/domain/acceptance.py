@@ -87,6 +87,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
 class AcceptedRun(msgspec.Struct, frozen=True):
     """All that is stored of a new run: the payload first, then the rest at once."""
 
+    key: RunKey
     checkpoint: Checkpoint
     job: BufferedJob
     payload: bytes
@@ -150,6 +151,7 @@ def accept_run(plan: RunPlan, facts: RunFacts, standard: StandardRuns | None = N
     key = RunKey(plan.algorithm, facts.request_id)
     manifest = (standard or StandardRuns()).manifest(_order(key, plan, facts))
     return AcceptedRun(
+        key=key,
         checkpoint=Checkpoint(
             algorithm=key.algorithm,
             id=key.request_id,

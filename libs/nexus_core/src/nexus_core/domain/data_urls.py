@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil, floor
 
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.signed_url import check_secret, sign, verify
@@ -11,7 +12,7 @@ DEFAULT_TENANT = "nexus"
 
 # The instance that verifies may have its clock a little behind that of the one that signed; an
 # algorithm that starts at once must not find its payload "not valid yet".
-_CLOCK_SKEW = timedelta(minutes=1)
+_CLOCK_SKEW_SECONDS = 60
 
 
 class Door(StrEnum):
@@ -58,15 +59,15 @@ class SignedUrls:
         valid_for: timedelta,
         checksum: str = "",
     ) -> str:
-        """Return a URL that opens a door until `now + valid_for`."""
-        path = data_path(door, key)
+        """Return a URL that opens a door until `now + valid_for`, for whole seconds around it."""
+        path, at = data_path(door, key), now.timestamp()
         query = sign(
             self._secret,
             path,
             tenant=self._tenant,
             checksum=checksum,
-            valid_from=now - _CLOCK_SKEW,
-            valid_until=now + valid_for,
+            start=floor(at) - _CLOCK_SKEW_SECONDS,
+            end=ceil(at + valid_for.total_seconds()),
         )
         return f"{self._base_url}{path}?{query}"
 

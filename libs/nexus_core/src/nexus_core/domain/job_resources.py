@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from nexus_core.domain.quantities import parse_quota, scale_cpu
 from nexus_core.domain.template import ComputeResources, Quantity
 
@@ -45,3 +47,15 @@ def container_resources(compute: ComputeResources) -> dict[str, dict[str, str]]:
 
 def _as_text(resources: Mapping[str, Quantity]) -> dict[str, str]:
     return {name: str(value) for name, value in resources.items()}
+
+
+def memory_limit(manifest: bytes) -> str:
+    """Return the memory limit of a stored Job's container, empty when there is none.
+
+    Never fails: it rounds off a sentence that is to be told whatever the manifest holds.
+    """
+    try:
+        containers = msgspec.json.decode(manifest)["spec"]["template"]["spec"]["containers"]
+        return str(containers[0]["resources"]["limits"]["memory"])
+    except (msgspec.DecodeError, LookupError, TypeError):
+        return ""

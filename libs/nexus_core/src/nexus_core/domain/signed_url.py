@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from hmac import compare_digest
-from math import ceil, floor
+from struct import Struct
 from urllib.parse import quote
 
 from nexus_core.domain.errors import InvalidInputError, NexusError
@@ -20,6 +20,7 @@ from nexus_core.domain.errors import InvalidInputError, NexusError
 MAX_SECRET_BYTES = 64
 
 _DIGEST_BYTES = 32
+_PERIOD = Struct("<QQ")
 # One spelling a number: no sign, no leading zero, and never more than 64 bits can hold.
 _UNIX_SECONDS = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -56,15 +57,14 @@ def sign(
     *,
     tenant: str,
     checksum: str,
-    valid_from: datetime,
-    valid_until: datetime,
+    start: int,
+    end: int,
 ) -> str:
-    """Return the query string that opens `path`, for whole seconds that cover the given time.
+    """Return the query string that opens `path` from `start` until before `end`, in Unix seconds.
 
     `path` is the encoded path that the server sees, from its first slash; `secret` has passed
-    `check_secret`; times are aware.
+    `check_secret`.
     """
-    start, end = floor(valid_from.timestamp()), ceil(valid_until.timestamp())
     signature = _signature(secret, path, tenant, checksum, start, end)
     chk, tid = _quoted(checksum), _quoted(tenant)
     return f"sig={signature}&from={start}&to={end}&tid={tid}&chk={chk}"
@@ -108,9 +108,7 @@ def _quoted(text: str) -> str:
 
 
 def _signature(secret: bytes, path: str, tenant: str, checksum: str, start: int, end: int) -> str:
-    message = (
-        _bytes(path + tenant + checksum) + start.to_bytes(8, "little") + end.to_bytes(8, "little")
-    )
+    message = _bytes(path + tenant + checksum) + _PERIOD.pack(start, end)
     digest = blake2b(message, digest_size=_DIGEST_BYTES, key=secret).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 

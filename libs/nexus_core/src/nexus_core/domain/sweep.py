@@ -78,16 +78,19 @@ def decide_run(
     thresholds: Thresholds,
     *,
     owner_lost: bool = False,
+    memory_limit: str = "",
 ) -> Action | None:
     """Return what to do about an unfinished run; None for nothing.
 
     `job` is what the run's cluster answered just now, None for no such Job. `owner_lost` says that
-    the lease of the run's scheduler is gone, so that nobody will come to submit it.
+    the lease of the run's scheduler is gone, so that nobody will come to submit it. `memory_limit`
+    is the run's, to be named where it was exceeded; empty when not known.
     """
     if run.stage is Stage.NEW:
         return _decide_new(run, now, thresholds)
     if job is not None:
-        return _decide_by_job(run, job, now, thresholds)
+        verdict = judge_status(job, now, thresholds.completion_grace, memory_limit)
+        return _decide_by_verdict(run, job, verdict)
     if run.stage is Stage.BUFFERED:
         late = now - run.received_at >= thresholds.late_after
         return Submit() if late or owner_lost else None
@@ -124,10 +127,7 @@ def _decide_new(run: OpenRun, now: datetime, thresholds: Thresholds) -> Settle |
     )
 
 
-def _decide_by_job(
-    run: OpenRun, job: JobStatus, now: datetime, thresholds: Thresholds
-) -> Action | None:
-    verdict = judge_status(job, now, thresholds.completion_grace)
+def _decide_by_verdict(run: OpenRun, job: JobStatus, verdict: Verdict | None) -> Action | None:
     if verdict is not None and verdict.stage.finished:
         return Settle(verdict)
     # RUNNING means that the Job was created; whether its container has started is not asked.

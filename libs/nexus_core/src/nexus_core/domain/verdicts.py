@@ -10,7 +10,8 @@ import msgspec
 from nexus_core.domain.observation import JobPhase, JobStatus, ObjectKind, Observation
 from nexus_core.domain.stages import Stage
 
-_OUT_OF_MEMORY = "OOMKilled"
+OUT_OF_MEMORY = "OOMKilled"
+"""Kubernetes' word for how a container ended that exceeded its memory limit."""
 
 # 128 + SIGKILL: by the kernel for lack of memory, as a rule, but not by that alone.
 _KILLED = 137
@@ -181,7 +182,7 @@ def _ended(stage: Stage, what: str, evidence: Evidence) -> Verdict:
 
 
 def _how_it_ended(evidence: Evidence) -> str:
-    if evidence.termination_reason == _OUT_OF_MEMORY:
+    if evidence.termination_reason == OUT_OF_MEMORY:
         limit = f" (limit {evidence.memory_limit})" if evidence.memory_limit else ""
         return f"it ran out of memory{limit}"
     if evidence.exit_code is None:
