@@ -1,6 +1,5 @@
 """Runs as services leave them: in the store, and in the cluster where they have a Job."""
 
-import asyncio
 from typing import Any
 
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
@@ -10,9 +9,6 @@ from nexus_core.domain.stages import Stage, StageChange
 from support.jobs import a_job_order
 from support.runs import a_checkpoint
 from support.services import World
-
-# Longer than anything here takes.
-_PATIENCE = 10.0
 
 
 def a_real_job(checkpoint: Checkpoint, cluster: str = "standalone") -> BufferedJob:
@@ -38,10 +34,3 @@ async def store_run(world: World, stage: Stage = Stage.BUFFERED, **changes: Any)
     elif stage.finished:
         await world.stores.store.advance(checkpoint.key, StageChange(to=stage, at=now))
     return checkpoint.key
-
-
-async def reaches(world: World, key: RunKey, *stages: Stage) -> None:
-    """Return when a run is in one of these stages."""
-    async with asyncio.timeout(_PATIENCE):
-        while await world.stage(key) not in stages:
-            pass

@@ -16,7 +16,7 @@ from support.clock import ManualClock
 from support.receiver_client import metric
 from support.runs import a_checkpoint
 from support.services import World
-from support.stored_runs import a_real_job, reaches, store_run
+from support.stored_runs import a_real_job, store_run
 from support.trouble import Trouble
 from support.waiting import until
 
@@ -133,7 +133,7 @@ async def test_a_run_that_ran_out_of_memory_is_told_its_limit(world: World, reas
 
     world.cluster.tell(key, JOB, reason, exit_code=137, termination_reason="OOMKilled")
 
-    await reaches(world, key, *FINISHED_STAGES)
+    await until(lambda: key not in world.cluster.living)
     cause = (await recorded(world, key)).algorithm_failure_cause
     assert cause.endswith("it ran out of memory (limit 128Mi).")
 

@@ -1,5 +1,6 @@
 """What no event told is found by a sweep, with the thresholds that operators get by default."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -109,8 +110,11 @@ async def test_runs_of_another_cluster_are_left_to_its_own_supervisor(
 async def test_more_late_runs_than_a_page_are_all_submitted(
     world: World, clock: ManualClock
 ) -> None:
-    abandoned = [await store_run(world, received_by_host="dead") for _ in range(501)]
-    late = [await store_run(world, received_by_host="living") for _ in range(501)]
+    # Stored together, since the store writes together what comes together.
+    abandoned, late = [
+        await asyncio.gather(*(store_run(world, received_by_host=host) for _ in range(501)))
+        for host in ("dead", "living")
+    ]
     await lives(world, "dead", seconds=0)
     sweeper = a_sweeper(world)
 
@@ -265,6 +269,19 @@ async def test_a_failed_job_whose_event_was_lost_settles_its_run_and_is_deleted(
     assert run.lifecycle_stage is stage
     assert run.algorithm_failure_details == "the cluster's words"
     assert key not in world.cluster.living
+
+
+async def test_a_run_that_ran_out_of_memory_unheard_is_told_its_limit(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    world.cluster.become(key, phase=JobPhase.FAILED, termination_reason="OOMKilled")
+    await clock.advance(MINUTE + 1)
+
+    await a_sweeper(world).sweep()
+
+    cause = (await recorded(world, key)).algorithm_failure_cause
+    assert cause == "The run's Job failed: it ran out of memory (limit 128Mi)."
 
 
 async def test_a_run_that_goes_on_is_left_alone_however_long_it_takes(
