@@ -57,7 +57,9 @@ async def test_completions_are_counted_by_effect_and_requests_by_endpoint(
     assert await count("nexus_receiver_completions_total", effect="late") == 1
     endpoint = "/algorithm/v1/complete/{algorithmName}/requests/{requestId}"
     for status, requests in (("202", 2), ("404", 1)):
-        counted = await count("nexus_http_request_duration_seconds_count", endpoint=endpoint, status=status)
+        counted = await count(
+            "nexus_http_request_duration_seconds_count", endpoint=endpoint, status=status
+        )
         assert counted == requests
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -123,13 +124,16 @@ BODIES: list[tuple[str, bytes | dict[str, Any] | list[Any] | None, str]] = [
 
 @pytest.fixture
 async def api(world: World) -> AsyncIterator[Client]:
-    """A scheduler that takes little, and not for long."""
-    async with world.scheduler(
-        max_payload_size=ByteSize(512 * 1024), body_timeout=Duration(0.05)
-    ) as url:
-        api = Client(world.session, url)
+    """A scheduler that takes little."""
+    async with unharmed(world) as api:
         yield api
-        # Whatever it was that a test did: nothing is left of it, and the service serves on.
+
+
+@asynccontextmanager
+async def unharmed(world: World, **settings: Any) -> AsyncIterator[Client]:
+    """Open a scheduler; see to it that nothing is left of what was sent, and that it serves on."""
+    async with world.scheduler(max_payload_size=ByteSize(512 * 1024), **settings) as url:
+        yield Client(world.session, url)
         assert await world.stores.index.runs(RunFilter(), 1) == []
         assert list(world.folder.glob("payloads/algorithm=*/*")) == []
         await world.run(url)
@@ -301,16 +305,15 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_400(api: Client) -> N
         assert (answer.status, answer.content_type) == (400, content_type)
 
 
-@pytest.mark.parametrize(("version", "status"), [("/v1", b"400"), ("", b"408")])
-async def test_a_client_that_sends_too_slowly_is_not_waited_for(
-    api: Client, version: str, status: bytes
-) -> None:
-    answer = await api.raw(
-        f"POST /algorithm{version}/run/hello-world HTTP/1.1\r\nHost: x\r\n"
-        f'Content-Length: 27\r\nConnection: close\r\n\r\n{{"algorithmParameters":'.encode(),
-        until=b"did not arrive within 0.05 s",
-    )
-    assert answer.split(b" ")[1] == status
+async def test_a_client_that_sends_too_slowly_is_not_waited_for(world: World) -> None:
+    async with unharmed(world, body_timeout=Duration(0.1)) as api:
+        for version, status in (("/v1", b"400"), ("", b"408")):
+            answer = await api.raw(
+                f"POST /algorithm{version}/run/hello-world HTTP/1.1\r\nHost: x\r\n"
+                f'Content-Length: 27\r\nConnection: close\r\n\r\n{{"algorithmParameters":'.encode(),
+                until=b"did not arrive within 0.1 s",
+            )
+            assert answer.split(b" ")[1] == status
 
 
 async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(api: Client) -> None:

@@ -127,7 +127,7 @@ async def test_a_result_that_is_too_large_leaves_the_earlier_one(
 async def test_a_result_that_breaks_off_or_halts_leaves_the_earlier_one(
     world: World, run: RunKey
 ) -> None:
-    async with world.scheduler(body_timeout=Duration(0.05)) as url:
+    async with world.scheduler(body_timeout=Duration(0.1)) as url:
         api = Client(world.session, url)
         target = await upload_url(world, run)
         await api.call("PUT", target, data=b"small")

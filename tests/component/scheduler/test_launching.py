@@ -1,17 +1,20 @@
 """What becomes of accepted runs: their turn, their cluster, their Job."""
 
+import asyncio
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nexus_core.domain.errors import JobRejectedError, UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.stages import Stage
+from nexus_core.domain.stages import Advance, Stage, StageChange
 from nexus_core.settings.sections import BufferConfig, S3Buffer
 from support.calls import Client, of
 from support.clock import ManualClock
+from support.meddling import meddled
 from support.receiver_client import metric
 from support.runs import a_buffered_job, a_checkpoint, a_template_spec
 from support.services import World
@@ -179,6 +182,29 @@ async def test_a_child_run_is_owned_by_the_job_of_its_parent(world: World) -> No
     assert job is not None
     (owner,) = world.cluster.manifests[child]["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["name"], owner["uid"]) == ("Job", parent.request_id, job.uid)
+
+
+async def test_a_child_is_owned_by_a_job_so_new_that_nobody_has_recorded_it(world: World) -> None:
+    store, gate = world.stores.store, asyncio.Event()
+
+    async def hang(key: RunKey, change: StageChange) -> Advance:
+        await gate.wait()
+        return await store.advance(key, change)
+
+    world.stores = replace(world.stores, store=meddled(store, advance=hang))
+    async with world.scheduler() as url:
+        parent = await world.run(url)
+        await until(lambda: parent in world.cluster.manifests)
+        child = await world.run(
+            url,
+            parentRequest={"requestId": parent.request_id, "algorithmName": parent.algorithm},
+        )
+        await until(lambda: child in world.cluster.manifests)
+        gate.set()
+    job = await world.cluster.find_job(parent)
+    assert job is not None
+    (owner,) = world.cluster.manifests[child]["metadata"]["ownerReferences"]
+    assert owner["uid"] == job.uid
 
 
 async def test_a_child_of_a_run_that_has_finished_is_owned_by_nobody(world: World) -> None:

@@ -96,7 +96,12 @@ async def test_metrics_tell_what_happens_and_name_no_run(world: World, api: Clie
         ("nexus_scheduler_queue_wait_seconds_count", "standalone"): 1,
         ("nexus_scheduler_launch_duration_seconds_count", "standalone"): 1,
         ("nexus_scheduler_waiting_clients",): 0,
-        ("nexus_http_request_duration_seconds_count", "/algorithm/run/{algorithmName}", "POST", "202"): 1,
+        (
+            "nexus_http_request_duration_seconds_count",
+            "/algorithm/run/{algorithmName}",
+            "POST",
+            "202",
+        ): 1,
         ("nexus_http_request_duration_seconds_count", f"/algorithm{results}", "GET", "200"): 1,
         # Aliases are one endpoint.
         ("nexus_http_request_duration_seconds_count", f"/algorithm/v1{results}", "GET", "200"): 1,

@@ -207,10 +207,22 @@ async def test_draining_lets_launches_end_and_begins_none(
 async def test_draining_an_idle_or_waiting_queue_takes_no_time(
     launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
 ) -> None:
-    queue = a_queue(launcher, clock, rate_limit_elements_per_second=0.001)
+    queue = a_queue(
+        launcher,
+        clock,
+        "one",
+        "two",
+        rate_limit_elements_per_second=1.0,
+        rate_limit_elements_burst=1,
+    )
+    for _ in range(2):
+        queue.put(a_buffered_run(cluster="one"))
     queue.start(tasks)
-    await queue.drain(0)
     await settle()
+    await queue.drain(0)
+    # The turn of the second one would come now.
+    await clock.advance(1)
+    assert len(launcher.begun) == 1
 
 
 async def test_the_limit_counts_what_waits_and_what_is_on_its_way_in(
