@@ -1,12 +1,14 @@
 """The whole supervisor: on its timer, beside its scheduler, and as operators see it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, ObjectKind
 from nexus_core.domain.stages import Stage
 from support.calls import Client
@@ -159,6 +161,38 @@ async def test_a_slow_queue_does_not_start_a_run_again_that_is_done(
 
     assert not world.cluster.creations
     assert await world.stage(key) is Stage.COMPLETED
+
+
+async def test_completions_race_the_events_of_their_runs_and_one_wins(
+    world: World, supervisor: Client, trouble: Trouble
+) -> None:
+    keys = [await store_run(world, Stage.RUNNING) for _ in range(64)]
+    await until(lambda: world.cluster.followers)
+    async with world.receiver() as url:
+        receiver = ReceiverClient(world.session, url)
+
+        async def complete_and_tell(key: RunKey) -> None:
+            completion = asyncio.create_task(receiver.complete(key, resultUri="uri"))
+            world.cluster.tell(key, ObjectKind.JOB, "DeadlineExceeded", message="too long")
+            await completion
+
+        await asyncio.gather(*map(complete_and_tell, keys))
+    # Whoever won, the verdict's Job is deleted once it was heeded.
+    await until(lambda: not world.cluster.living)
+
+    finished = Counter(c.arguments[0] for c in trouble.answers("advance") if c.answer.applied)
+    assert finished == dict.fromkeys(keys, 2)
+    for key in keys:
+        run = await world.stores.store.find(key)
+        assert run is not None
+        told = (run.lifecycle_stage, run.result_uri, run.algorithm_failure_details)
+        assert told in {
+            (Stage.COMPLETED, "uri", ""),
+            (Stage.DEADLINE_EXCEEDED, "", "too long"),
+        }
+    settled = await metric(supervisor, "nexus_supervisor_settled_runs_total")
+    stages = [await world.stage(key) for key in keys]
+    assert settled == stages.count(Stage.DEADLINE_EXCEEDED)
 
 
 # What operators see.

@@ -194,7 +194,7 @@ async def test_a_run_that_others_started_is_not_started_again(
     world.cluster.lose(key)
     await clock.advance(30)
 
-    await launcher.launch(run)
+    assert await launcher.launch(run) is Launched.RUNNING
 
     assert world.cluster.creations[key] == 1
 

@@ -67,7 +67,7 @@ class Launched(StrEnum):
     REJECTED = "rejected"
     """The cluster will never take this Job; the run is `SCHEDULING_FAILED`."""
     FINISHED_BEFORE = "finished_before"
-    """The run had finished, mostly by being cancelled; its Job is gone again."""
+    """The run had finished, mostly by being cancelled; this launch leaves no Job behind."""
 
 
 class Launcher:
@@ -100,8 +100,8 @@ class Launcher:
         cluster = self._clusters.get(run.cluster)
         if cluster is None:
             raise UnavailableError(f"cluster '{run.cluster}' is not known here")
-        if await self._needs_no_job(run):
-            return Launched.FINISHED_BEFORE
+        if (end := await self._came_along_without(run)) is not None:
+            return end
         try:
             handle = await cluster.create_job(run.key, await self._fresh_manifest(run))
         except (JobRejectedError, ConflictError) as error:
@@ -126,14 +126,17 @@ class Launcher:
         await cluster.delete_job(run.key)
         return Launched.FINISHED_BEFORE
 
-    async def _needs_no_job(self, run: BufferedRun) -> bool:
-        """Tell whether a run has come to its end, or is past its start, without this launch."""
+    async def _came_along_without(self, run: BufferedRun) -> Launched | None:
+        """Return how far a run has come without this launch; None when it still needs its Job."""
         if run.parent is not None and await self._parent_was_cancelled(run):
-            return True
+            return Launched.FINISHED_BEFORE
         if self._clock.now() - run.made_at < _MAY_BE_STALE:
-            return False
+            return None
         checkpoint = await self._store.find(run.key)
-        return checkpoint is None or checkpoint.lifecycle_stage is not Stage.BUFFERED
+        stage = checkpoint.lifecycle_stage if checkpoint else None
+        if stage is Stage.BUFFERED:
+            return None
+        return Launched.RUNNING if stage is Stage.RUNNING else Launched.FINISHED_BEFORE
 
     async def _parent_was_cancelled(self, run: BufferedRun) -> bool:
         """Cancel a child whose parent was cancelled while the child was on its way in.
