@@ -34,7 +34,8 @@ PATIENCE_SECONDS = 100.0
 LEFT_OUT = "positive_data_acceptance"
 
 _COUNTED = re.compile(
-    r'nexus_http_request_duration_seconds_count\{endpoint="(.+?)",method="(.+?)",status="[23]\d\d"\} '
+    r"nexus_http_request_duration_seconds_count"
+    r'\{endpoint="(.+?)",method="(.+?)",status="[23]\d\d"\} '
 )
 
 

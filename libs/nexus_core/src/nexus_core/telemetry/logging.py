@@ -61,7 +61,7 @@ def configure_logging(
 def _console(stream: TextIO) -> list[Processor]:
     return [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(),
             # The default shows local variables too, and with them tokens and payloads.

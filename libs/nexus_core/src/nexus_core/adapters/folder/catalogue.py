@@ -148,10 +148,14 @@ def _identities(folders: Sequence[Path]) -> list[tuple[int, int] | None]:
 
 def _tell(before: KnownResources, now: KnownResources) -> None:
     """Log what is different."""
+    if not before.resources:
+        names = sorted(f"{kind}/{name}" for kind, name in now.resources)
+        log.info("catalogue read", resources=len(names))
+        log.debug("catalogue holds", resources=names)
     for (kind, name), (resource, file) in now.resources.items():
         earlier = before.resource(kind, name)
-        if earlier != resource:
-            event = "manifest changed" if earlier else "manifest loaded"
+        if before.resources and earlier != resource:
+            event = "manifest changed" if earlier else "manifest added"
             log.info(event, kind=kind, name=name, file=str(file))
     for kind, name in before.resources.keys() - now.resources.keys():
         log.info("manifest removed", kind=kind, name=name)
