@@ -325,11 +325,13 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(api: Client)
 
 
 async def test_other_methods_are_405_and_say_which_there_are(api: Client) -> None:
-    for method, path, allowed in (
-        ("GET", "/algorithm/v1/run/hello-world", "POST"),
-        ("DELETE", f"/algorithm/results/{of(UNKNOWN)}", "GET"),
-        ("PUT", "/algorithm/runs", "GET"),
+    for method, path, allowed, content_type in (
+        ("GET", "/algorithm/v1/run/hello-world", "POST", TEXT),
+        ("DELETE", f"/algorithm/v1.2/results/{of(UNKNOWN)}", "GET", TEXT),
+        ("DELETE", f"/algorithm/results/{of(UNKNOWN)}", "GET", PROBLEM),
+        ("PUT", "/algorithm/runs", "GET", PROBLEM),
+        ("POST", f"/data/v1/uploads/{of(UNKNOWN)}", "PUT", PROBLEM),
     ):
-        answer = await api.call(method, path)
-        assert answer.status == 405
-        assert allowed in answer.headers["Allow"]
+        answer = await api.call(method, path, data=b"x")
+        assert (answer.status, answer.content_type) == (405, content_type)
+        assert answer.headers["Allow"] == allowed

@@ -76,11 +76,12 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def add_family(app: web.Application, family: Family, metrics: HttpMetrics) -> None:
-    """Serve a family's endpoints under each of its prefixes."""
+    """Serve a family's endpoints under each of its prefixes, one endpoint a path."""
     for endpoint in family.endpoints:
         for prefix in family.prefixes:
-            handler = _wrap(endpoint, family, metrics)
-            app.router.add_route(endpoint.method, prefix + endpoint.path, handler)
+            resource = app.router.add_resource(prefix + endpoint.path)
+            resource.add_route(endpoint.method, _wrap(endpoint, family, metrics))
+            resource.add_route(hdrs.METH_ANY, _wrong_method(endpoint, family))
 
 
 def _wrap(endpoint: Endpoint, family: Family, metrics: HttpMetrics) -> Handler:
@@ -121,11 +122,27 @@ def _tell(error: NexusError, request: web.Request, family: Family) -> web.Respon
     told = describe(error, family.statuses)
     if told.status >= 500:  # noqa: PLR2004 - the class of server errors
         log.warning("request refused", path=request.path, status=told.status, error=str(error))
-    response = family.render_error(told, request)
+    return _refusal(told, request, family)
+
+
+def _refusal(error: HttpError, request: web.Request, family: Family) -> web.Response:
+    response = family.render_error(error, request)
     if not request.content.at_eof():
-        # What is left of the body would be taken for the next request's beginning.
+        # Its sender may take long for what is left of the body, and nobody will read it.
         response.force_close()
     return response
+
+
+def _wrong_method(endpoint: Endpoint, family: Family) -> Handler:
+    """Return what answers to all other methods, in the family's way of telling errors."""
+    error = HttpError(
+        405, f"the method must be {endpoint.method}", headers={hdrs.ALLOW: endpoint.method}
+    )
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return _refusal(error, request, family)
+
+    return handler
 
 
 def _authorized(request: web.Request, tokens: frozenset[str]) -> bool:
@@ -141,7 +158,4 @@ def _unauthorized(request: web.Request, family: Family) -> web.Response:
     error = HttpError(
         401, "a bearer token that is known here is needed", headers={"WWW-Authenticate": "Bearer"}
     )
-    response = family.render_error(error, request)
-    if not request.content.at_eof():
-        response.force_close()
-    return response
+    return _refusal(error, request, family)
