@@ -46,22 +46,31 @@ class S3Buffer(Section, frozen=True):
     """Where payloads and results are kept, and the queue in front of the clusters."""
 
     payload_storage_path: str = ""
-    """`s3a://bucket/prefix`, or a folder; empty: `payloads` in the data folder."""
+    """A folder; empty: `payloads` in the data folder. `s3a://…` is refused by this release."""
     access_key_id: str = ""
+    """Taken, and not used by this release, which has no adapter for S3."""
     secret_access_key: Secret = Secret("")
+    """Likewise."""
     region: str = ""
+    """Likewise."""
     endpoint: str = ""
+    """Likewise."""
     buffer_config: BufferConfig = field(default_factory=BufferConfig)
 
 
 class ScyllaCqlStore(Section, frozen=True):
-    """A Scylla or Cassandra cluster."""
+    """A Scylla or Cassandra cluster. Taken, and not used by this release, which has no adapter."""
 
     hosts: tuple[str, ...] = ()
+    """Where to find it; one node is enough."""
     port: Port = 9042
+    """Of all nodes."""
     user: str = ""
+    """Who we are to it."""
     password: Secret = Secret("")
+    """What proves it."""
     local_dc: str = ""
+    """The data centre whose nodes are asked first."""
 
 
 class EmbeddedStore(Section, frozen=True):
@@ -95,15 +104,16 @@ class Signing(Section, frozen=True):
     """Signed URLs of the scheduler's own."""
 
     secret: Secret = Secret("")
-    """At most 64 bytes, the same for all services; empty: standalone makes one and keeps it."""
+    """At most 64 bytes, the same for all services; empty: made once, kept in the data folder."""
     tenant_id: str = "nexus"
+    """Whom the URLs are for; one of another tenant opens nothing."""
 
 
 class Callback(Section, frozen=True):
     """How receivers and supervisors tell schedulers of finished runs."""
 
     secret: Secret = Secret("")
-    """Shared by all services; empty: the scheduler takes no call backs, and clients poll."""
+    """Shared by all services; empty: made once, kept in the data folder."""
     attempts: Positive = 5
     """Tries before giving up; who waits then finds the result in the store a little later."""
     timeout: Duration = Duration(2)
@@ -114,9 +124,12 @@ class ServiceSettings(Section, frozen=True):
     """What every service has; each deployable adds its own."""
 
     log_level: LogLevel = LogLevel.INFO
+    """The least severe lines that are written: `debug`, `info`, `warning` or `error`."""
     log_format: LogFormat = LogFormat.AUTO
+    """`json`, `console`, or `auto`: `console` on a terminal, else `json`."""
     host_name: str = field(default_factory=socket.gethostname)
-    """What this instance calls itself in checkpoints (`received_by_host`) and leases."""
+    """What this instance calls itself in checkpoints (`received_by_host`) and leases; no two
+    schedulers on one store may share it."""
     drain_timeout: Duration = Duration(10)
     """How long requests and launches under way may go on after a signal to stop."""
     api_tokens: tuple[Secret, ...] = ()
@@ -128,6 +141,7 @@ class ServiceSettings(Section, frozen=True):
     data_path: str = ".nexus"
     """Folder in which embedded parts keep everything; made when missing."""
     cql_store_type: Literal["embedded", "scylla", "astra", "keyspaces"] = "embedded"
+    """Where checkpoints are kept. This release starts with `embedded` only, a SQLite file."""
     s3_buffer: S3Buffer = field(default_factory=S3Buffer)
     scylla_cql_store: ScyllaCqlStore = field(default_factory=ScyllaCqlStore)
     embedded_store: EmbeddedStore = field(default_factory=EmbeddedStore)
@@ -140,11 +154,13 @@ class ServiceSettings(Section, frozen=True):
     receiver_url: str = "http://127.0.0.1:8081"
     """Where algorithms reach the receiver."""
     runtime_namespace: str = "nexus"
-    """Kubernetes namespace in which Jobs run."""
+    """Kubernetes namespace in which Jobs run. Not used by this release."""
     deploy_namespace: str = "nexus"
-    """Kubernetes namespace that holds templates and workgroups."""
+    """Kubernetes namespace that holds templates and workgroups. Not used by this release."""
     kube_config_path: str = ""
+    """A kubeconfig file. This release refuses it: it has no adapter for Kubernetes."""
     shard_kube_config_path: str = ""
+    """A folder of kubeconfig files, one a cluster. This release refuses it, likewise."""
 
     @property
     def store_file(self) -> Path:

@@ -60,14 +60,14 @@ def _structs_in(root: Type) -> Iterator[type[msgspec.Struct]]:
 
 
 def _describe_fields(component: Schema, struct: type[msgspec.Struct]) -> None:
-    words = _words_on_fields(struct)
+    words = words_on_fields(struct)
     names = zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True)
     for name, on_the_wire in names:
         if name in words:
             component["properties"][on_the_wire].setdefault("description", words[name])
 
 
-def _words_on_fields(struct: type[msgspec.Struct]) -> Mapping[str, str]:
+def words_on_fields(struct: type[msgspec.Struct]) -> Mapping[str, str]:
     """Return what stands below a struct's fields in the source, its parents' included.
 
     Python forgets these strings, and a second copy of each in the field's type would grow stale.
