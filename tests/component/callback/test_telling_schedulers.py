@@ -237,3 +237,20 @@ async def test_known_schedulers_are_told_while_the_store_is_away(
         callback.finished(second)
 
         await until(lambda: ear.heard == [first, second])
+
+
+async def test_what_piles_up_for_a_scheduler_that_hangs_is_bounded(
+    world: World, callback: HttpSchedulerCallback
+) -> None:
+    first, *others = keys(12_000)
+    async with an_ear(world) as ear:
+        ear.attentive.clear()
+        callback.finished(first)
+        await until(lambda: ear.calls)
+        for key in others:
+            callback.finished(key)
+        ear.attentive.set()
+
+        await until(lambda: len(ear.heard) >= 10_001)
+
+        assert ear.heard == [first, *others[:10_000]]
