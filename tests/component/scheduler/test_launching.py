@@ -21,11 +21,11 @@ from support.services import World
 from support.waiting import until
 
 
+LAUNCHES = "nexus_scheduler_launches_total"
+
+
 def buffer_config(**config: Any) -> S3Buffer:
     return S3Buffer(buffer_config=BufferConfig(**config))
-
-
-LAUNCHES = "nexus_scheduler_launches_total"
 
 
 async def test_a_run_gets_its_job_and_is_running_from_then_on(world: World) -> None:
