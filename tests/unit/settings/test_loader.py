@@ -40,6 +40,14 @@ def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
     assert load(Outer, {"NEXUS_CONFIG": str(file)}).workers == 3
 
 
+def test_what_is_not_said_of_a_section_keeps_the_service_s_default() -> None:
+    class Special(Outer, frozen=True):
+        s3_buffer: Inner = field(default_factory=lambda: Inner(region="special"))
+
+    settings = load(Special, {"NEXUS__S3_BUFFER__VALID_FOR": "2h"})
+    assert settings.s3_buffer == Inner(region="special", valid_for=Duration(7200))
+
+
 def test_text_from_the_environment_becomes_numbers_lists_durations_and_sizes() -> None:
     settings = load(
         Outer,
@@ -146,4 +154,4 @@ def test_a_secret_does_not_show_itself() -> None:
     ],
 )
 def test_what_go_deployments_set_is_a_setting(variable: str) -> None:
-    assert variable in {variable_of(path) for path in setting_names(ServiceSettings)}
+    assert variable in {variable_of(path) for path in setting_names(ServiceSettings())}

@@ -5,9 +5,9 @@ The environment is read here and nowhere else.
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
@@ -21,24 +21,23 @@ FILE_VARIABLE = "NEXUS_CONFIG"
 
 _PARSED = (Duration, ByteSize, Secret)
 
-T = TypeVar("T", bound=msgspec.Struct)
-
 
 class SettingsError(InvalidInputError):
     """A setting is unknown or bad; the text names it and says what it may be."""
 
 
-class Section(
-    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
-):
-    """Base of all settings: kebab-case in YAML, unknown keys refused."""
+class Section(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """Base of all settings: kebab-case in YAML, each with a default."""
+
+
+T = TypeVar("T", bound=Section)
 
 
 def load(kind: type[T], environ: Mapping[str, str] | None = None, file: Path | None = None) -> T:
-    """Read the settings of a service.
+    """Read the settings of a service: what is not said keeps the default that the service gives it.
 
     Args:
-        kind: the struct to fill; every field of it has a default or is required by name.
+        kind: the struct to fill; every field of it has a default.
         environ: the environment; `os.environ` by default.
         file: the YAML file; by default the one that `NEXUS_CONFIG` names, if it does.
 
@@ -48,14 +47,12 @@ def load(kind: type[T], environ: Mapping[str, str] | None = None, file: Path | N
     environ = os.environ if environ is None else environ
     if file is None and environ.get(FILE_VARIABLE):
         file = Path(environ[FILE_VARIABLE])
+    settings = kind()
     tree = _read_file(file) if file else {}
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX):
-            _overlay(kind, tree, variable, text)
-    try:
-        return msgspec.convert(tree, kind, strict=False, dec_hook=_decode_value, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_explain(kind, str(error))) from error
+            _overlay(settings, tree, variable, text)
+    return _filled(settings, tree, ())
 
 
 def variable_of(path: tuple[str, ...]) -> str:
@@ -63,13 +60,13 @@ def variable_of(path: tuple[str, ...]) -> str:
     return PREFIX + "__".join(part.upper().replace("-", "_") for part in path)
 
 
-def setting_names(kind: type[msgspec.Struct], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Return the paths of all settings of a struct, sections not included."""
+def setting_names(section: Section, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the paths of all settings of a section and those below it."""
     names = []
-    for field in msgspec.structs.fields(kind):
-        path = (*above, field.encode_name)
-        section = _section(field.type)
-        names += setting_names(section, path) if section else [path]
+    for name, field in _fields(section).items():
+        value = getattr(section, field.name)
+        path = (*above, name)
+        names += setting_names(value, path) if isinstance(value, Section) else [path]
     return names
 
 
@@ -87,40 +84,55 @@ def _read_file(file: Path) -> dict[str, Any]:
     return tree
 
 
-def _overlay(kind: type[msgspec.Struct], tree: dict[str, Any], variable: str, text: str) -> None:
+def _overlay(settings: Section, tree: dict[str, Any], variable: str, text: str) -> None:
     """Put the value of one variable where its name says."""
     path = [part.lower().replace("_", "-") for part in variable.removeprefix(PREFIX).split("__")]
-    level: type[msgspec.Struct] | None = kind
+    level: object = settings
     node = tree
     for depth, part in enumerate(path):
-        fields = {f.encode_name: f for f in msgspec.structs.fields(level)} if level else {}
+        fields = _fields(level) if isinstance(level, Section) else {}
         if part not in fields:
-            raise SettingsError(f"{variable}: is no setting{_suggestion(kind, variable)}")
-        level = _section(fields[part].type)
+            raise SettingsError(f"{variable}: is no setting{_variable_like(settings, variable)}")
+        field = fields[part]
+        level = getattr(level, field.name)
         if depth < len(path) - 1:
             node = node.setdefault(part, {})
             if not isinstance(node, dict):
                 raise SettingsError(f"{'.'.join(path[: depth + 1])}: must be a mapping")
-        elif level is not None:
+        elif isinstance(level, Section):
             raise SettingsError(f"{variable}: is a section; name one of its settings")
         else:
-            node[part] = _split(text) if _is_list(fields[part].type) else text
+            node[part] = _split(text) if isinstance(level, tuple) else text
 
 
-def _section(kind: object) -> type[msgspec.Struct] | None:
-    """Return the struct that a field's type holds, if it does."""
-    for candidate in (kind, *get_args(kind)):
-        if isinstance(candidate, type) and issubclass(candidate, msgspec.Struct):
-            return candidate
-    return None
+def _filled(section: T, tree: object, path: tuple[str, ...]) -> T:
+    """Return a section with what a tree says of it, and else as it is."""
+    if not isinstance(tree, dict):
+        raise SettingsError(f"{'.'.join(path)}: must be a mapping of settings")
+    fields = _fields(section)
+    changes = {}
+    for name, written in tree.items():
+        below = (*path, str(name))
+        if name not in fields:
+            near = _like(str(name), fields)
+            raise SettingsError(f"{'.'.join(below)}: is no setting{near}")
+        value = getattr(section, fields[name].name)
+        changes[fields[name].name] = (
+            _filled(value, written, below)
+            if isinstance(value, Section)
+            else _converted(fields[name].type, written, below)
+        )
+    return msgspec.structs.replace(section, **changes)
 
 
-def _is_list(kind: object) -> bool:
-    return get_origin(kind) in (tuple, list)
-
-
-def _split(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+def _converted(kind: Any, written: object, path: tuple[str, ...]) -> object:  # noqa: ANN401 - a type
+    try:
+        return msgspec.convert(written, kind, strict=False, dec_hook=_decode_value)
+    except msgspec.ValidationError as error:
+        said = str(error).partition(" - at `$")[0]
+        raise SettingsError(
+            f"{'.'.join(path)} ({variable_of(path)}): {said[:1].lower()}{said[1:]}"
+        ) from error
 
 
 def _decode_value(kind: type, written: object) -> object:
@@ -132,25 +144,18 @@ def _decode_value(kind: type, written: object) -> object:
     raise NotImplementedError(f"settings can't hold {kind}")
 
 
-def _suggestion(kind: type[msgspec.Struct], variable: str) -> str:
-    known = [variable_of(path) for path in setting_names(kind)]
-    near = difflib.get_close_matches(variable, known, n=1, cutoff=0.75)
+def _fields(section: Section) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(section)}
+
+
+def _split(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _variable_like(settings: Section, variable: str) -> str:
+    return _like(variable, [variable_of(path) for path in setting_names(settings)])
+
+
+def _like(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.75)
     return f"; did you mean {near[0]}?" if near else ""
-
-
-def _explain(kind: type[msgspec.Struct], error: str) -> str:
-    """Turn msgspec's `… - at `$.a.b`` into `a.b (NEXUS__A__B): …`."""
-    message, _, where = error.partition(" - at `$")
-    path = tuple(part for part in where.rstrip("`").removeprefix(".").split(".") if part)
-    message = message[:1].lower() + message[1:]
-    if not path:
-        return f"settings: {message}{_unknown_hint(kind, message)}"
-    return f"{'.'.join(path)} ({variable_of(path)}): {message}"
-
-
-def _unknown_hint(kind: type[msgspec.Struct], message: str) -> str:
-    name = message.rpartition("`")[0].rpartition("`")[2]
-    near = difflib.get_close_matches(
-        name, [f.encode_name for f in msgspec.structs.fields(kind)], n=1
-    )
-    return f"; did you mean `{near[0]}`?" if near else ""
