@@ -31,6 +31,18 @@ def own_host() -> str:
     return f"127.{64 + pid // 65536 % 64}.{pid // 256 % 256}.{pid % 254 + 1}"
 
 
+async def start_service(module: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
+    """Start one of the deployables as a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+
+
 class Standalone:
     """A standalone that can be killed and started again on the same data."""
 
@@ -54,17 +66,14 @@ class Standalone:
 
     async def start(self, **settings: str) -> None:
         """Start it, and wait until it is ready."""
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "nexus_standalone",
-            cwd=REPOSITORY,
-            env=self.environment(**settings),
-            stdout=asyncio.subprocess.DEVNULL,
-        )
+        self.process = await start_service("nexus_standalone", self.environment(**settings))
+        await self.ready(self.url, self.process)
+
+    async def ready(self, url: str, process: asyncio.subprocess.Process) -> None:
+        """Wait until a service says that it is ready."""
         async with asyncio.timeout(PATIENCE):
-            while not await self._ready():
-                assert self.process.returncode is None, "standalone ended instead of starting"
+            while not await self._is_ready(url):
+                assert process.returncode is None, "the service ended instead of starting"
                 await asyncio.sleep(0.05)  # a process tells nobody when it is ready
 
     async def kill(self) -> None:
@@ -119,9 +128,9 @@ class Standalone:
                 return found
             cursor = f"&cursor={page['nextCursor']}"
 
-    async def _ready(self) -> bool:
+    async def _is_ready(self, url: str) -> bool:
         try:
-            async with self._session.get(f"{self.url}/readyz") as answer:
+            async with self._session.get(f"{url}/readyz") as answer:
                 return answer.status == 200
         except aiohttp.ClientError:
             return False
