@@ -20,7 +20,6 @@ from support.runs import a_buffered_job, a_checkpoint, a_template_spec
 from support.services import World
 from support.waiting import until
 
-
 LAUNCHES = "nexus_scheduler_launches_total"
 
 
