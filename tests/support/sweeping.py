@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
+from nexus_core.settings.sections import BufferConfig
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
@@ -23,7 +24,12 @@ class Told:
         self.runs.append(key)
 
 
-def a_sweeper(world: World, settings: Sweep | None = None, told: Told | None = None) -> Sweeper:
+def a_sweeper(
+    world: World,
+    settings: Sweep | None = None,
+    told: Told | None = None,
+    config: BufferConfig | None = None,
+) -> Sweeper:
     stores, cluster, callback = world.stores, world.cluster, told or Told()
     clusters = {cluster.name: cluster}
     parts = SupervisorParts(
@@ -38,4 +44,5 @@ def a_sweeper(world: World, settings: Sweep | None = None, told: Told | None = N
     settler = Settler(stores.store, callback)
     enforcer = Enforcer(parts, cluster, settler, SupervisorMetrics(CollectorRegistry()))
     launcher = Launcher(stores.store, stores.payloads, clusters, settler, world.clock)
-    return Sweeper(parts, cluster, enforcer, launcher, settings or Sweep())
+    settings, config = settings or Sweep(), config or BufferConfig()
+    return Sweeper(parts, cluster, enforcer, launcher, settings, config)

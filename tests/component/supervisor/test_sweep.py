@@ -11,6 +11,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from nexus_core.domain.template import PayloadConfiguration
+from nexus_core.settings.sections import BufferConfig
 from nexus_supervisor.settings import Sweep
 from support.clock import ManualClock
 from support.runs import a_checkpoint, a_template_spec
@@ -18,6 +19,7 @@ from support.services import World
 from support.stored_runs import a_real_job, store_run
 from support.sweeping import Told, a_sweeper
 from support.trouble import Trouble
+from support.waiting import until
 
 MINUTE = 60.0
 
@@ -54,6 +56,45 @@ async def test_a_late_run_is_submitted_once(world: World, clock: ManualClock) ->
     assert run.sent_at == clock.now()
     assert run.job_uid
     assert world.cluster.creations[key] == 1
+
+
+async def test_late_runs_spare_the_cluster_as_the_queue_does(
+    world: World, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        await store_run(world)
+    await clock.advance(2 * MINUTE)
+    config = BufferConfig(rate_limit_elements_per_second=1, rate_limit_elements_burst=2)
+
+    sweep = asyncio.create_task(a_sweeper(world, config=config).sweep())
+    await until(lambda: world.cluster.creations.total() == 2)
+    assert clock.sleepers
+    await clock.advance(1)
+    await until(lambda: world.cluster.creations.total() == 3)
+    await clock.advance(2)
+    await sweep
+    assert world.cluster.creations.total() == 5
+
+
+async def test_a_cluster_that_refuses_is_not_asked_for_every_late_run(
+    world: World, clock: ManualClock
+) -> None:
+    for _ in range(5):
+        await store_run(world)
+    await clock.advance(2 * MINUTE)
+    sweeper = a_sweeper(world, Sweep(parallel=1))
+    world.cluster.creation_refusal = UnavailableError("not now", retry_after=30)
+
+    await sweeper.sweep()
+    assert world.cluster.refused == 1
+
+    world.cluster.creation_refusal = None
+    await sweeper.sweep()
+    assert not world.cluster.creations
+
+    await clock.advance(30)
+    await sweeper.sweep()
+    assert world.cluster.creations.total() == 5
 
 
 async def test_the_runs_of_a_scheduler_that_stopped_are_submitted_at_once(world: World) -> None:
@@ -116,7 +157,7 @@ async def test_more_late_runs_than_a_page_are_all_submitted(
         for host in ("dead", "living")
     ]
     await lives(world, "dead", seconds=0)
-    sweeper = a_sweeper(world)
+    sweeper = a_sweeper(world, config=BufferConfig(rate_limit_elements_burst=5_000))
 
     await sweeper.sweep()
     assert set(world.cluster.creations) == set(abandoned)
@@ -358,6 +399,7 @@ async def test_a_run_whose_cluster_refuses_for_now_is_left_to_the_next_sweep(
     assert await world.stage(key) is Stage.BUFFERED
 
     world.cluster.creation_refusal = None
+    await clock.advance(5)
     await sweeper.sweep()
     assert await world.stage(key) is Stage.RUNNING
 

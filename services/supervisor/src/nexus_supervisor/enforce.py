@@ -5,6 +5,7 @@ from datetime import datetime
 from nexus_core.domain.job_resources import memory_limit
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobStatus, Observation
+from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.domain.verdicts import OUT_OF_MEMORY, Verdict
 from nexus_core.operations.settle import Settler
@@ -52,7 +53,8 @@ class Enforcer:
         if advance.applied:
             self.metrics.settled(self._cluster.name, verdict.stage)
         if verdict.delete_job and advance.stage is not None and advance.stage.finished:
-            await self._cluster.delete_job(key)
+            # The runs that it started were accepted, too: they go on to ends of their own.
+            await self._cluster.delete_job(key, CancellationPolicy.ORPHAN)
 
     async def memory_limit(self, seen: Observation | JobStatus) -> str:
         """Return the limit that a run exceeded, empty when it did not or nothing is known of it.

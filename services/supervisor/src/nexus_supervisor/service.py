@@ -63,6 +63,7 @@ def _look_after(
     settler = Settler(parts.store, parts.callback)
     enforcer = Enforcer(parts, cluster, settler, metrics)
     launcher = Launcher(parts.store, parts.payloads, parts.clusters, settler, parts.clock)
-    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep)
+    config = settings.s3_buffer.buffer_config
+    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, config)
     tasks.start(f"follow {name}", Follower(cluster, enforcer, parts.clock, metrics).follow())
     tasks.start(f"sweep {name}", sweeper.sweep_for_ever())

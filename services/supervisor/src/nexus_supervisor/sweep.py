@@ -7,10 +7,13 @@ from functools import partial
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.token_bucket import TokenBucket
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, JobStatus
+from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.sweep import (
     Action,
@@ -24,6 +27,7 @@ from nexus_core.domain.sweep import (
 from nexus_core.domain.verdicts import job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
+from nexus_core.settings.sections import BufferConfig
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import Sweep
@@ -38,9 +42,10 @@ Deed = Callable[[], Awaitable[None]]
 
 
 class Sweeper:
-    """Looks after the runs of one cluster. Holds nothing between two sweeps.
+    """Looks after the runs of one cluster. Knows of no run from one sweep to the next.
 
-    A sweep costs what is open and late and the Jobs that exist, never what is stored.
+    A sweep costs what is open and late and the Jobs that exist, never what is stored. What it
+    submits goes ahead of the queue, but spares the cluster as the queue does.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Sweeper:
         enforcer: Enforcer,
         launcher: Launcher,
         settings: Sweep,
+        config: BufferConfig,
     ) -> None:
         self._store = parts.store
         self._index = parts.index
@@ -61,6 +67,11 @@ class Sweeper:
         self._interval = settings.interval
         self._thresholds = settings.thresholds()
         self._parallel = settings.parallel
+        self._bucket = TokenBucket(
+            config.rate_limit_elements_per_second, config.rate_limit_elements_burst, parts.clock
+        )
+        self._backoff = Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay)
+        self._closed_until = parts.clock.monotonic()
         self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:
@@ -155,6 +166,9 @@ class Sweeper:
                 await self._enforcer.finish(run.key, verdict)
 
     async def _submit(self, run: OpenRun) -> None:
+        await self._bucket.take()
+        if self._clock.monotonic() < self._closed_until:
+            return  # the cluster has just refused; what is late now is late in the next sweep, too
         checkpoint = await self._store.find(run.key)
         job = await self._store.find_job(run.key)
         if checkpoint is None or job is None or checkpoint.lifecycle_stage is not Stage.BUFFERED:
@@ -162,17 +176,23 @@ class Sweeper:
         log.info("run submitted ahead of the queue", request_id=run.key.request_id, owner=run.owner)
         try:
             await self._launcher.launch(BufferedRun.of(checkpoint, job))
+        except UnavailableError as error:
+            delay = max(self._backoff.next(), error.retry_after or 0.0)
+            self._closed_until = self._clock.monotonic() + delay
+            raise
         except InvalidInputError as error:
             # Without an end, a run that nobody can start would be tried for ever.
             await self._enforcer.finish(run.key, job_is_unusable(str(error)))
         else:
+            self._backoff.reset()
             self._metrics.submitted(self._cluster.name)
 
     async def _remove_straggler(self, job: JobStatus, now: datetime) -> None:
         checkpoint = await self._store.find(job.key)
         if is_straggler(job, checkpoint, now, self._thresholds):
             log.info("job deleted, run finished before", request_id=job.key.request_id)
-            await self._cluster.delete_job(job.key)
+            # The runs that it started are not asked: they end by themselves, or were cancelled.
+            await self._cluster.delete_job(job.key, CancellationPolicy.ORPHAN)
             self._metrics.removed(self._cluster.name)
 
 

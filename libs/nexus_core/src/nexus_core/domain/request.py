@@ -92,9 +92,9 @@ class CancellationPolicy(StrEnum):
 class CancellationRequest(Body, frozen=True):
     """The body of `POST …/cancel/{algorithmName}/requests/{requestId}`."""
 
-    initiator: str = ""
+    initiator: str | None = None
     """Who cancels; stands in the cause."""
-    reason: str = ""
+    reason: str | None = None
     """Why; stands in the details."""
     cancellation_policy: CancellationPolicy | None = None
 
