@@ -1,0 +1,131 @@
+"""What the documentation says exists, and what exists is in the documentation."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from nexus_core.domain import verdicts
+
+REPOSITORY = Path(__file__).parents[2]
+DOCS = REPOSITORY / "docs"
+LIFECYCLE = DOCS / "request-lifecycle.md"
+PAGES = sorted(
+    path
+    for path in REPOSITORY.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(REPOSITORY).parts)
+)
+SOURCES = [*REPOSITORY.glob("libs/*/src/**/*.py"), *REPOSITORY.glob("services/*/src/**/*.py")]
+
+_FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+)\)")
+_HEADING = re.compile(r"^#{1,6} (?P<text>.+?)\s*$", re.MULTILINE)
+_NO_SLUG = re.compile(r"[^\w\- ]")
+_METRIC = re.compile(r"\bnexus_(?:http|scheduler|receiver|supervisor)_[a-z][a-z_]+")
+_TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)(?:::(?P<name>\w+))?`")
+
+# What a histogram is scraped as; a page may show a query.
+_SERIES = ("_bucket", "_count", "_sum")
+
+
+def prose(page: Path) -> str:
+    """Return a page without its blocks of code."""
+    return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub makes of the headings of a page."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in _HEADING.finditer(prose(page)):
+        slug = _NO_SLUG.sub("", heading["text"].lower()).replace(" ", "-")
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    for link in _LINK.finditer(prose(page)):
+        target, _, anchor = unquote(link["target"]).partition("#")
+        if re.match(r"[a-z]+:", target):
+            continue  # elsewhere: not ours to hold
+        place = (page.parent / target).resolve() if target else page
+        if not place.exists() or (anchor and anchor not in anchors(place)):
+            yield link["target"]
+
+
+def metrics_in_code() -> set[str]:
+    """Return the names under which metrics are scraped, wherever they are declared."""
+    found = set()
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Name(id="Counter" | "Gauge" | "Histogram" | "Summary" as kind),
+                    args=[ast.Constant(value=str(name)), *_],
+                ):
+                    found.add(f"{name}_total" if kind == "Counter" else name)
+    return found
+
+
+def metrics_in_docs() -> set[str]:
+    named = {name for page in PAGES for name in _METRIC.findall(page.read_text("utf-8"))}
+    histograms = {name for name in named if not name.endswith(_SERIES)}
+    series = {f"{name}{end}" for name in histograms for end in _SERIES}
+    return named - series
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert list(broken_links(page)) == []
+
+
+def test_a_broken_link_would_be_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A title, `twice`\n[a](#a-title-twice) [b](#other) [c](gone.md) [d](page.md)")
+    assert list(broken_links(page)) == ["#other", "gone.md"]
+
+
+def test_every_page_of_the_documentation_is_linked_from_its_index() -> None:
+    linked = {
+        (index.parent / link["target"]).resolve()
+        for index in (DOCS / "README.md", DOCS / "decisions/README.md")
+        for link in _LINK.finditer(prose(index))
+    }
+    assert [page for page in DOCS.rglob("*.md") if page not in linked | {DOCS / "README.md"}] == []
+
+
+def test_every_metric_is_described_and_every_described_one_exists() -> None:
+    assert metrics_in_docs() == metrics_in_code()
+    assert len(metrics_in_code()) > 10
+
+
+def test_every_test_that_the_life_of_a_request_names_exists() -> None:
+    named = [(named["file"], named["name"]) for named in _TEST.finditer(LIFECYCLE.read_text())]
+    assert len(named) > 50
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if not (REPOSITORY / file).is_file()
+        or not re.search(rf"^(async )?def {name}\(", (REPOSITORY / file).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
+
+
+def test_every_sentence_that_a_verdict_may_say_is_explained() -> None:
+    page = (DOCS / "reference/stages-and-reasons.md").read_text("utf-8")
+    source = ast.parse(Path(verdicts.__file__).read_text("utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(source) if isinstance(node, ast.Expr)}
+    sentences = [
+        node.value
+        for node in ast.walk(source)
+        if isinstance(node, ast.Constant)
+        and str(node.value).startswith("The ")
+        and id(node) not in docstrings
+    ]
+    assert len(sentences) > 5
+    assert [sentence for sentence in sentences if str(sentence) not in page] == []
