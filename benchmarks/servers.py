@@ -146,7 +146,8 @@ async def _scheduler(stores: Stores, settings: SchedulerSettings) -> AsyncIterat
 async def _serve(serve: Serve, folder: Path) -> None:
     """Serve; at each line of input print the CPU time used so far, at its end stop."""
     async with serve(folder) as port:
-        spare_the_garbage_collector()
+        if serve is not baseline:
+            spare_the_garbage_collector()  # as a service's process does
         print(port, flush=True)
         loop = asyncio.get_running_loop()
         while await loop.run_in_executor(None, sys.stdin.readline):

@@ -21,6 +21,7 @@ from nexus_core.domain.acceptance import RunFacts, accept_run, decode_request, p
 from nexus_core.domain.job_manifest import RunUrls
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage, StageChange
+from nexus_core.domain.standard_runs import StandardRuns
 from nexus_core.domain.template import WorkgroupSpec
 from nexus_core.ports.payload_store import Content
 from nexus_core.settings.sections import ServiceSettings
@@ -48,11 +49,12 @@ async def measure_steps(folder: Path) -> list[Step]:
         assert template is not None
         body, workgroup = request_body(), WorkgroupSpec(cluster="standalone")
         keys = [RunKey(ALGORITHM, str(uuid_utils.uuid7())) for _ in range(_RUNS)]
-        plan = plan_run(decode_request(body), template)
+        standard = StandardRuns()
+        plan = plan_run(decode_request(body), template, standard)
         day, now = timedelta(days=1), clock.now()
 
         async def decode(_: RunKey) -> None:
-            plan_run(decode_request(body), template)
+            plan_run(decode_request(body), template, standard)
 
         async def sign(key: RunKey) -> None:
             await stores.payloads.download_url(Content.PAYLOAD, key, day, plan.content_hash)
@@ -70,10 +72,10 @@ async def measure_steps(folder: Path) -> list[Step]:
                 nexus_version=__version__,
             )
 
-        runs = {key: accept_run(plan, make(key)) for key in keys}
+        runs = {key: accept_run(plan, make(key), standard) for key in keys}
 
         async def build(key: RunKey) -> None:
-            accept_run(plan, make(key))
+            accept_run(plan, make(key), standard)
 
         async def put(key: RunKey) -> None:
             await stores.payloads.put(Content.PAYLOAD, key, plan.payload)

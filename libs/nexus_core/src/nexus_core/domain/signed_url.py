@@ -6,7 +6,7 @@ spelling of each path, and another spelling (`%2D` for `-`) does not open it.
 """
 
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
@@ -21,6 +21,7 @@ MAX_SECRET_BYTES = 64
 
 _DIGEST_BYTES = 32
 _PERIOD = Struct("<QQ")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 # One spelling a number: no sign, no leading zero, and never more than 64 bits can hold.
 _UNIX_SECONDS = re.compile(r"0|[1-9][0-9]{0,17}")
 
@@ -110,7 +111,7 @@ def _quoted(text: str) -> str:
 def _signature(secret: bytes, path: str, tenant: str, checksum: str, start: int, end: int) -> str:
     message = _bytes(path + tenant + checksum) + _PERIOD.pack(start, end)
     digest = blake2b(message, digest_size=_DIGEST_BYTES, key=secret).digest()
-    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def _bytes(text: str) -> bytes:
