@@ -45,12 +45,8 @@ separated by commas there. Durations are written as Go writes them (`100ms`, `30
 as Kubernetes does (`500Mi`, `1Gi`).
 
 An unknown `NEXUS__…` variable or key stops the start with its name, and so does a bad value:
-[why](../decisions/0011-settings-in-one-loader.md).
-
-**Set all of a section, or none of it.** A section that is mentioned takes what it does not say from
-its own kind, not from the service: a `listen` section with a host alone listens on port `0`, which
-is any free one, and a `buffer-config` section of standalone with one key alone gets the other rates
-of a scheduler.
+[why](../decisions/0011-settings-in-one-loader.md). What is not said keeps
+the default of its service.
 """
 
 
