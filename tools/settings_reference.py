@@ -52,8 +52,7 @@ the default of its service.
 
 _BESIDES = "Besides what every service has:"
 _STANDALONE = f"""\
-The settings of all services in one. `scheduler-url` and `receiver-url` have no effect here: they
-are where standalone listens. {_BESIDES}"""
+The settings of all services in one. {_BESIDES}"""
 
 
 class Setting(NamedTuple):

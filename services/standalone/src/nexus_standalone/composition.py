@@ -39,12 +39,17 @@ async def open_standalone(settings: StandaloneSettings) -> AsyncIterator[Backgro
             for listener in (settings.scheduler, settings.receiver, settings.supervisor)
         )
         settings = prepare_data_folder(
-            replace(settings, scheduler_url=url_of(scheduler), receiver_url=url_of(receiver))
+            replace(
+                settings,
+                scheduler_url=settings.scheduler_url or url_of(scheduler),
+                receiver_url=settings.receiver_url or url_of(receiver),
+            )
         )
         clock = SystemClock()
+        # The cluster next: it tells whether another standalone has the folder.
+        clusters = await stack.enter_async_context(open_clusters(settings, clock))
         stores = await stack.enter_async_context(open_stores(settings, clock))
         catalogue = await stack.enter_async_context(open_catalogue(settings, clock))
-        clusters = await stack.enter_async_context(open_clusters(settings, clock))
         tasks = await stack.enter_async_context(BackgroundTasks())
         await stack.enter_async_context(
             open_scheduler(

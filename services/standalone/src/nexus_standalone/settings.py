@@ -31,6 +31,10 @@ class StandaloneSettings(ServiceSettings, frozen=True):
     """All settings of standalone."""
 
     s3_buffer: S3Buffer = field(default_factory=_brisk)
+    scheduler_url: str = ""
+    """Where algorithms and clients reach the scheduler; empty: where it listens."""
+    receiver_url: str = ""
+    """Where algorithms reach the receiver; empty: where it listens."""
     scheduler: Listener = field(default_factory=lambda: Listener(listen=Listen(port=8080)))
     receiver: Listener = field(default_factory=lambda: Listener(listen=Listen(port=8081)))
     supervisor: Listener = field(default_factory=lambda: Listener(listen=Listen(port=8082)))
