@@ -61,7 +61,7 @@ async def test_fan_out_sums_what_its_children_sum(nexus: TinyNexus) -> None:
     assert await run.ended() == (0, "")
     assert run.answer == {"sum": 55, "children": 4}
     children = [child for child in nexus.runs.values() if child is not run]
-    assert [child.plan.parent_key for child in children] == [run.key] * 4
+    assert [child.plan.parent and child.plan.parent.key for child in children] == [run.key] * 4
     assert sorted(child.answer["sum"] for child in children) == [10, 12, 15, 18]
 
 

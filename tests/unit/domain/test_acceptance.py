@@ -95,7 +95,8 @@ def test_the_published_clients_overrides_are_applied() -> None:
     plan = plan_run(decode_request(PUBLISHED_CLIENT["everything"]), TEMPLATE)
     assert plan.workgroup == "gpu"
     assert plan.tag == "tag é"
-    assert plan.parent_key == RunKey("parent", "0f0e0d0c-0b0a-4908-8706-050403020100")
+    assert plan.parent is not None
+    assert plan.parent.key == RunKey("parent", "0f0e0d0c-0b0a-4908-8706-050403020100")
     assert plan.spec.container.version_tag == "2.0"
     assert plan.spec.runtime_environment is not None
     assert plan.spec.runtime_environment.deadline_seconds == 60

@@ -114,11 +114,11 @@ class Submitter:
             raise KeyReusedError(str(error)) from error
 
     async def _parent(self, plan: RunPlan) -> Checkpoint | None:
-        if plan.parent_key is None:
+        if plan.parent is None:
             return None
-        parent = await self._store.find(plan.parent_key)
+        parent = await self._store.find(plan.parent.key)
         if parent is None:
-            raise InvalidInputError(f"parentRequest: there is no run {plan.parent_key}")
+            raise InvalidInputError(f"parentRequest: there is no run {plan.parent.key}")
         return parent
 
     async def _make(

@@ -54,13 +54,6 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The name of the workgroup that the run goes to; empty when nothing names one."""
         return self.spec.workgroup_ref.name if self.spec.workgroup_ref else ""
 
-    @property
-    def parent_key(self) -> RunKey | None:
-        """What identifies the run that started this one."""
-        if self.parent is None:
-            return None
-        return RunKey(self.parent.algorithm_name, self.parent.request_id)
-
 
 class ParentJob(msgspec.Struct, frozen=True):
     """The Job of the run that started this one."""

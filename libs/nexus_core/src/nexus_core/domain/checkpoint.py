@@ -41,13 +41,6 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         """What identifies the run."""
         return RunKey(self.algorithm, self.id)
 
-    @property
-    def parent_key(self) -> RunKey | None:
-        """What identifies the run that started this one."""
-        if self.parent is None:
-            return None
-        return RunKey(self.parent.algorithm_name, self.parent.request_id)
-
 
 class BufferedJob(msgspec.Struct, frozen=True):
     """The Job of a run as it was made when the run was accepted, and the cluster it is for."""

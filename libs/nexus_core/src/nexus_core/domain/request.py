@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 
+from nexus_core.domain.names import RunKey
 from nexus_core.domain.template import Quantity
 
 
@@ -65,6 +66,11 @@ class ParentReference(Body, frozen=True):
 
     request_id: str
     algorithm_name: str
+
+    @property
+    def key(self) -> RunKey:
+        """What identifies the run."""
+        return RunKey(self.algorithm_name, self.request_id)
 
 
 class AlgorithmRequest(Body, frozen=True):

@@ -55,7 +55,7 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             payload_url=checkpoint.payload_uri,
             made_at=checkpoint.received_at,
             valid_for=payload_valid_for(checkpoint.applied_configuration),
-            parent=checkpoint.parent_key,
+            parent=checkpoint.parent.key if checkpoint.parent else None,
         )
 
 

@@ -17,6 +17,11 @@ _BACKLOG = 1024
 _MAX_REQUEST_LINE = 16 * 1024
 
 
+# A connection on which nothing comes is closed after so many seconds, half a request's head or not.
+# Longer than load balancers keep theirs (60 s), or they would send requests into a closing one.
+_IDLE_SECONDS = 75
+
+
 def bind(host: str, port: int) -> socket.socket:
     """Take an address, before anything else is opened; port 0 lets the system choose.
 
@@ -53,6 +58,7 @@ async def listening(
         shutdown_timeout=drain_seconds,
         handle_signals=False,
         max_line_size=_MAX_REQUEST_LINE,
+        keepalive_timeout=_IDLE_SECONDS,
     )
     await runner.setup()
     try:
