@@ -112,6 +112,6 @@ async def test_metrics_tell_what_happens_and_name_no_run(world: World, api: Clie
 
 def samples(text: str) -> Iterator[Sample]:
     for family in text_string_to_metric_families(text):
-        assert family.name.startswith("nexus_"), family.name
+        assert family.name.startswith(("nexus_", "process_", "python_")), family.name
         assert family.documentation
         yield from family.samples

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.documentation import add_documentation
 from nexus_core.web.endpoints import Family, add_family
 from nexus_core.web.probes import Health, add_probes
@@ -78,7 +78,7 @@ class _Scheduler:
     def __init__(self, parts: SchedulerParts, settings: SchedulerSettings) -> None:
         self._parts = parts
         self._settings = settings
-        self._registry = CollectorRegistry()
+        self._registry = make_registry()
         self.waiters = Waiters()
         self.health = _watch(parts)
         self._settler = Settler(parts.store, self.waiters)

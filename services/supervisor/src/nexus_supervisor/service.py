@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
 from nexus_supervisor.enforce import Enforcer
@@ -34,7 +34,7 @@ async def open_supervisor(
 
     It holds nothing that could be lost: on leaving it stops where it is.
     """
-    registry = CollectorRegistry()
+    registry = make_registry()
     metrics = SupervisorMetrics(registry)
     health = Health()
     health.watch("checkpoint-store", parts.store.ping)

@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 
 from nexus_core.domain.errors import UnavailableError
 
@@ -20,6 +22,21 @@ _MAX_REQUEST_LINE = 16 * 1024
 # A connection on which nothing comes is closed after so many seconds, half a request's head or not.
 # Longer than load balancers keep theirs (60 s), or they would send requests into a closing one.
 _IDLE_SECONDS = 75
+
+
+class _MalformedRequests(logging.Filter):
+    """Drops what the HTTP parser says of requests that are none: 400 is all that they deserve.
+
+    aiohttp logs each with a traceback, so anybody could fill the log from outside.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is to be written."""
+        return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
+
+
+_log = logging.getLogger("nexus.http")
+_log.addFilter(_MalformedRequests())
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -55,6 +72,7 @@ async def listening(
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=_log,
         shutdown_timeout=drain_seconds,
         handle_signals=False,
         max_line_size=_MAX_REQUEST_LINE,
