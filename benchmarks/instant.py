@@ -1,6 +1,6 @@
 """Stores that take everything at once and keep nothing, so that what is left is our own work."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from datetime import datetime, timedelta
 
 from nexus_core.domain.checkpoint import (
@@ -115,7 +115,7 @@ class InstantCluster:
         for job in list[JobStatus]():
             yield job
 
-    async def observe(self) -> AsyncIterator[Observation]:
+    async def observe(self) -> AsyncGenerator[Observation, None]:
         for observation in list[Observation]():
             yield observation
 

@@ -159,7 +159,7 @@ class Run:
             "parentRequest": {"requestId": self.request_id, "algorithmName": self.algorithm},
         }
         headers = {
-            "Content-Type": "application/json",
+            **self._as_json(),
             "Idempotency-Key": f"{self.request_id}-{next(self._children)}",
         }
         accepted = _json_object(self._send("POST", url, _encode(body), headers), url)
@@ -176,7 +176,10 @@ class Run:
         scheduler_url = self._variable("NEXUS__SCHEDULER_URL")
         results = f"{scheduler_url}/algorithm/results/{child.algorithm}/requests/{child.request_id}"
         url = f"{results}?wait={LONG_POLL}"
-        while (known := _json_object(self._send("GET", url), url))["status"] not in FINISHED:
+        while True:
+            known = _json_object(self._send("GET", url, headers=self._as_json()), url)
+            if known["status"] in FINISHED:
+                break
             # A server that does not hold the question answers at once: don't ask in a tight loop.
             self._sleep(FIRST_PAUSE_SECONDS)
         if known["status"] != "COMPLETED":
@@ -190,7 +193,16 @@ class Run:
         receiver_url = self._variable("NEXUS__RECEIVER_URL")
         run = f"{self.algorithm}/requests/{self.request_id}"
         url = f"{receiver_url}/algorithm/v1/complete/{run}"
-        self._send("POST", url, _encode(completion), {"Content-Type": "application/json"})
+        self._send("POST", url, _encode(completion), self._as_json())
+
+    def _as_json(self) -> dict[str, str]:
+        """Return the headers for calls of the services: with a token, where the template sets one.
+
+        Signed URLs need none, and must not be shown one.
+        """
+        token = self._environment.get("NEXUS_TOKEN", "")
+        bearer = {"Authorization": f"Bearer {token}"} if token else {}
+        return {"Content-Type": "application/json", **bearer}
 
     def _variable(self, name: str) -> str:
         value = self._environment.get(name, "")

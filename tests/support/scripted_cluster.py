@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import msgspec
@@ -102,7 +102,7 @@ class ScriptedCluster:
         for job in list(self._jobs.values()):
             yield job
 
-    async def observe(self) -> AsyncIterator[Observation]:
+    async def observe(self) -> AsyncGenerator[Observation, None]:
         self._refuse()
         happenings: asyncio.Queue[Observation | Exception] = asyncio.Queue()
         self.followers.add(happenings)

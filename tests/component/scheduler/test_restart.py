@@ -161,3 +161,23 @@ async def test_a_scheduler_shows_that_it_lives_until_it_stops(
                 pass
     assert await leases.alive(clock.now()) == []
     assert [lease.owner for lease in await leases.expired(clock.now())] == ["scheduler-7"]
+
+
+async def test_who_sends_work_is_told_before_it_is_no_longer_taken(
+    still_world: World, clock: ManualClock
+) -> None:
+    async with AsyncExitStack() as stack:
+        settings = {"unready_grace": Duration(5)}
+        url = await stack.enter_async_context(still_world.scheduler(**settings))
+        api = Client(still_world.session, url)
+        assert (await api.get("/readyz")).status == 200
+
+        closing = asyncio.create_task(stack.pop_all().aclose())
+        await settle()
+        assert (await api.get("/readyz")).status == 503
+        key = await still_world.run(url)
+        assert not closing.done()
+
+        await clock.advance(5)
+        await closing
+        assert await still_world.stage(key) is not None

@@ -38,7 +38,7 @@ async def open_receiver(
     app = _make_app(parts, settings, health)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
-        stack.callback(health.stopping)
+        stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
         log.info("receiver listens", url=url_of(bound))
         yield
 

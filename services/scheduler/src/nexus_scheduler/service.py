@@ -44,8 +44,9 @@ async def open_scheduler(
 ) -> AsyncIterator[BackgroundTasks]:
     """Run a scheduler while the block runs; yield its background tasks.
 
-    On leaving: not ready, no new requests, requests and launches under way end or are cut off after
-    `drain_timeout`, the lease is released. What is queued stays in the store.
+    On leaving: not ready for `unready_grace`, then no new requests; requests and launches under way
+    end or are cut off after `drain_timeout`; the lease is released. What is queued stays in the
+    store.
     """
     scheduler = _Scheduler(parts, settings)
     lease = LeaseKeeper(
@@ -67,7 +68,7 @@ async def open_scheduler(
         tasks.start("recovery", recovery.recover(started_at), may_finish=True)
         await stack.enter_async_context(listening(scheduler.app(), bound, settings.drain_timeout))
         stack.callback(scheduler.waiters.close)
-        stack.callback(scheduler.health.stopping)
+        stack.push_async_callback(scheduler.health.stop, parts.clock, settings.unready_grace)
         log.info("scheduler listens", url=url_of(bound), owner=settings.host_name)
         yield tasks
 

@@ -1,5 +1,7 @@
 """Following what a cluster tells, so that runs are settled at once."""
 
+from contextlib import aclosing
+
 import structlog
 
 from nexus_core.aio.backoff import Backoff
@@ -39,9 +41,10 @@ class Follower:
         async with SerialLanes("observations", _LANES, self._heed) as lanes:
             while True:
                 try:
-                    async for observation in self._cluster.observe():
-                        backoff.reset()
-                        await lanes.put(observation.key, observation)
+                    async with aclosing(self._cluster.observe()) as feed:
+                        async for observation in feed:
+                            backoff.reset()
+                            await lanes.put(observation.key, observation)
                 except UnavailableError as error:
                     log.warning("feed broke", cluster=self._cluster.name, error=str(error))
                 await self._clock.sleep(backoff.next())

@@ -46,7 +46,7 @@ async def open_supervisor(
             health.watch(f"cluster {name}", parts.clusters[name].ping)
             _look_after(name, parts, settings, metrics, tasks)
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
-        stack.callback(health.stopping)
+        stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
         log.info("supervisor listens", url=url_of(bound), clusters=sorted(parts.clusters))
         yield tasks
 

@@ -1,6 +1,6 @@
 """Where Jobs run."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 from nexus_core.domain.names import RunKey
@@ -44,11 +44,12 @@ class Cluster(Protocol):
     def jobs(self) -> AsyncIterator[JobStatus]:
         """Go through all Jobs of runs that the cluster has now."""
 
-    def observe(self) -> AsyncIterator[Observation]:
+    def observe(self) -> AsyncGenerator[Observation, None]:
         """Follow what happens to the Jobs of runs and their pods, until closed.
 
         Begins with what can still be told of the Jobs that exist, so that a follower who comes late
-        or comes again misses little; the same observation may come twice. Ends never by itself.
+        or comes again misses little; the same observation may come twice. Ends never by itself: who
+        stops listening closes it.
         """
 
     async def ping(self) -> None:

@@ -130,6 +130,11 @@ class ServiceSettings(Section, frozen=True):
     host_name: str = field(default_factory=socket.gethostname)
     """What this instance calls itself in checkpoints (`received_by_host`) and leases; no two
     schedulers on one store may share it."""
+    unready_grace: Duration = Duration(0)
+    """How long a service still takes requests after a signal to stop, while `/readyz` says no.
+
+    Behind a load balancer: a little longer than that takes to notice.
+    """
     drain_timeout: Duration = Duration(10)
     """How long requests and launches under way may go on after a signal to stop."""
     api_tokens: tuple[Secret, ...] = ()

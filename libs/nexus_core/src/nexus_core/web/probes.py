@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from nexus_core.domain.errors import NexusError
+from nexus_core.ports.clock import Clock
 from nexus_core.web.bodies import json_response
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler
 from nexus_core.web.errors import as_text
@@ -47,9 +48,10 @@ class Health:
         """Let readiness depend on a part."""
         self._checks[part] = check
 
-    def stopping(self) -> None:
-        """Say not ready from now on, so that no new work is sent here."""
+    async def stop(self, clock: Clock, grace: float) -> None:
+        """Say not ready, and give who sends work here `grace` seconds to hear of it."""
         self._stopping = True
+        await clock.sleep(grace)
 
     async def readiness(self) -> Readiness:
         """Ask all parts at once."""

@@ -64,7 +64,11 @@ class Lane:
     async def open(self) -> None:
         """Start the thread and return when its connection is open; `close` must follow anyway."""
         self._thread.start()
-        await self._in_time(asyncio.shield(self._opened))
+        # Not `_in_time`, which settles the future itself: this one is the thread's to settle.
+        await asyncio.wait([self._opened], timeout=self._answer_seconds)
+        if not self._opened.done():
+            raise self._late()
+        self._opened.result()
 
     async def run(self, operation: Operation[T]) -> T:
         """Return the result of an operation. Cancelling the wait does not take it back.
@@ -107,8 +111,11 @@ class Lane:
             overdue.cancel()
 
     def _give_up(self, answer: asyncio.Future[Any]) -> None:
+        _resolve(answer, self._late())
+
+    def _late(self) -> UnavailableError:
         message = f"{self._path} did not answer within {self._answer_seconds:g} s"
-        _resolve(answer, UnavailableError(message, retry_after=1.0))
+        return UnavailableError(message, retry_after=1.0)
 
     def _work(self) -> None:
         try:
