@@ -40,6 +40,14 @@ def test_the_file_can_be_named_by_the_environment(tmp_path: Path) -> None:
     assert load(Outer, {"NEXUS_CONFIG": str(file)}).workers == 3
 
 
+def test_a_list_may_be_written_with_commas_in_the_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("hosts: a, b\n")
+    assert load(Outer, {}, file).hosts == ("a", "b")
+    file.write_text("hosts: [a, b]\n")
+    assert load(Outer, {}, file).hosts == ("a", "b")
+
+
 def test_what_is_not_said_of_a_section_keeps_the_service_s_default() -> None:
     class Special(Outer, frozen=True):
         s3_buffer: Inner = field(default_factory=lambda: Inner(region="special"))

@@ -102,7 +102,7 @@ def _overlay(settings: Section, tree: dict[str, Any], variable: str, text: str) 
         elif isinstance(level, Section):
             raise SettingsError(f"{variable}: is a section; name one of its settings")
         else:
-            node[part] = _split(text) if isinstance(level, tuple) else text
+            node[part] = text
 
 
 def _filled(section: T, tree: object, path: tuple[str, ...]) -> T:
@@ -110,18 +110,19 @@ def _filled(section: T, tree: object, path: tuple[str, ...]) -> T:
     if not isinstance(tree, dict):
         raise SettingsError(f"{'.'.join(path)}: must be a mapping of settings")
     fields = _fields(section)
-    changes = {}
+    changes: dict[str, object] = {}
     for name, written in tree.items():
         below = (*path, str(name))
         if name not in fields:
             near = _like(str(name), fields)
             raise SettingsError(f"{'.'.join(below)}: is no setting{near}")
         value = getattr(section, fields[name].name)
-        changes[fields[name].name] = (
-            _filled(value, written, below)
-            if isinstance(value, Section)
-            else _converted(fields[name].type, written, below)
-        )
+        if isinstance(value, Section):
+            changes[fields[name].name] = _filled(value, written, below)
+        else:
+            listed = isinstance(value, tuple) and isinstance(written, str)
+            said = _split(written) if listed else written
+            changes[fields[name].name] = _converted(fields[name].type, said, below)
     return msgspec.structs.replace(section, **changes)
 
 
