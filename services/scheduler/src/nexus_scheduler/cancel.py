@@ -35,21 +35,23 @@ class Canceller:
         """
         policy = request.cancellation_policy or CancellationPolicy.BACKGROUND
         change = cancellation(request, self._clock.now())
-        # Recorded before the Job is deleted: the other way round, a crash between the two would
-        # leave a run whose Job is gone, and the supervisor would call it failed.
         advance = await self._settler.settle(key, change)
         if advance.stage is None:
             raise NotFoundError(f"there is no run {key}")
         if advance.stage is not Stage.CANCELLED:
             raise AlreadyFinishedError(f"run {key} is {advance.stage} already")
-        await self._remove(key, policy)
+        cancelled = [key]
         if policy is not CancellationPolicy.ORPHAN:
-            await self._cancel_below(key, policy, change)
+            cancelled += await self._cancel_below(key, change)
+        # All are recorded before the first Job is deleted, since a cluster deletes the Jobs below
+        # with it: the other way round, a crash between the two would leave runs whose Jobs are
+        # gone, and the supervisor would call them failed.
+        for run in cancelled:
+            await self._remove(run, policy)
 
-    async def _cancel_below(
-        self, ancestor: RunKey, policy: CancellationPolicy, change: StageChange
-    ) -> None:
-        """Cancel all runs below one; below those that have finished, too."""
+    async def _cancel_below(self, ancestor: RunKey, change: StageChange) -> list[RunKey]:
+        """Record all runs below one as cancelled, those below finished ones too; return which."""
+        cancelled = []
         seen = {ancestor}
         level = [ancestor]
         while level:
@@ -62,7 +64,8 @@ class Canceller:
                 with_parent = cancelled_with_parent(change, parent)
                 advance = await self._settler.settle(child, with_parent)
                 if advance.stage is Stage.CANCELLED:
-                    await self._remove(child, policy)
+                    cancelled.append(child)
+        return cancelled
 
     async def _remove(self, key: RunKey, policy: CancellationPolicy) -> None:
         """Take a cancelled run out of the queue and its Job out of the cluster."""
