@@ -69,6 +69,22 @@ class Standalone:
         self.process = await start_service("nexus_standalone", self.environment(**settings))
         await self.ready(self.url, self.process)
 
+    async def start_doomed(self, point: str, visit: int = 1, /, **settings: str) -> None:
+        """Start one that kills itself when it gets to a point for the n-th time; see there."""
+        environment = self.environment(**settings) | {
+            "FAIL_POINT": point,
+            "FAIL_AT_VISIT": str(visit),
+            "PYTHONPATH": str(REPOSITORY / "tests"),
+        }
+        self.process = await start_service("support.fail_points", environment)
+        await self.ready(self.url, self.process)
+
+    async def dies(self) -> None:
+        """Wait until it has killed itself."""
+        assert self.process is not None
+        async with asyncio.timeout(PATIENCE):
+            assert await self.process.wait() == -signal.SIGKILL
+
     async def ready(self, url: str, process: asyncio.subprocess.Process) -> None:
         """Wait until a service says that it is ready."""
         async with asyncio.timeout(PATIENCE):
@@ -95,12 +111,20 @@ class Standalone:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
-    async def submit(self, algorithm: str, body: dict[str, Any]) -> str:
-        """Submit a run; return its id."""
+    async def submit(self, algorithm: str, body: dict[str, Any], key: str = "") -> str:
+        """Submit a run, under an idempotency key if there is one; return its id."""
         url = f"{self.url}/algorithm/run/{algorithm}"
-        async with self._session.post(url, json=body) as answer:
+        headers = {"Idempotency-Key": key} if key else None
+        async with self._session.post(url, json=body, headers=headers) as answer:
             assert answer.status == 202, await answer.text()
             return str((await answer.json())["requestId"])
+
+    async def cancel(self, algorithm: str, request_id: str) -> None:
+        """Cancel a run, with all below it."""
+        url = f"{self.url}/algorithm/cancel/{algorithm}/requests/{request_id}"
+        body = {"initiator": "Ada", "reason": "a test"}
+        async with self._session.post(url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
 
     async def finished(self, algorithm: str, request_id: str) -> dict[str, Any]:
         """Wait for a run to finish; return its result."""
