@@ -117,7 +117,7 @@ async def test_an_older_job_does_not_take_the_place_of_a_pod_that_runs(
         await cluster.create_job(older, a_manifest(older, "exit 1", backoffLimit=1))
         await witness.sees(older, "Error")
         await cluster.create_job(running, a_manifest(running, UNTIL_TOLD))
-        await witness.sees(running, "Started")
+        await until(lambda: starts_in(directory))
     await clock.advance(60)
 
     async with open_cluster(max_pods=1) as cluster, Witness(cluster) as witness:
@@ -140,6 +140,8 @@ async def test_all_pods_that_run_are_taken_up_though_there_are_fewer_places_now(
         await cluster.create_job(first, a_manifest(first, UNTIL_TOLD))
         await cluster.create_job(second, a_manifest(second, f"cd ..; {UNTIL_TOLD}"))
         await witness.sees(second, "Started")
+        # Told when they are spawned; what is found again is what has begun.
+        await until(lambda: starts_in(directory) and starts_in(directory.parent))
 
     async with open_cluster(max_pods=1) as cluster, Witness(cluster) as witness:
         (directory.parent / "go").touch()
