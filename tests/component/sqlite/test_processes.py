@@ -46,6 +46,28 @@ async def test_what_was_accepted_survives_a_killed_process(path: Path) -> None:
             assert await store.find_job(run.key) == a_buffered_job(run)
 
 
+async def test_what_was_written_when_the_process_was_killed_is_whole_or_absent(path: Path) -> None:
+    child = await start("accept_until_killed.py", path)
+    assert child.stdout is not None
+    await child.stdout.readline()
+    # It writes all the time, so one transaction or another is cut off in its middle.
+    child.kill()
+    await child.communicate()
+
+    connection = sqlite3.connect(path)
+    runs, jobs, keys = (
+        {request_id for (request_id,) in connection.execute(statement)}
+        for statement in (
+            "SELECT id FROM checkpoints",
+            "SELECT id FROM submission_buffer JOIN checkpoints USING (run)",
+            "SELECT request_id FROM idempotency_keys",
+        )
+    )
+    connection.close()
+    assert runs
+    assert runs == jobs == keys
+
+
 async def test_processes_that_open_a_new_file_at_once_all_succeed(path: Path) -> None:
     children = [await start("open_once.py", path) for _ in range(OPENERS)]
     for child in children:
