@@ -32,7 +32,7 @@ MIB = 1024**2
         (b'{"resultUri": 5}', "resultUri: must be a string"),
         (b'{"errorCause": true}', "errorCause: must be a string"),
         (b'{"errorDetails": {"trace": []}}', "errorDetails: must be a string"),
-        (b'{"x": ' + b"[" * 5000 + b"]" * 5000 + b"}", "nested too deeply"),
+        (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )
 async def test_a_body_that_is_no_completion_is_refused_and_changes_nothing(

@@ -34,8 +34,8 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Return a body as its type. Unknown fields are ignored, JSON's `null` is an absent field.
 
     Raises:
-        InvalidInputError: the body is not UTF-8, not JSON, nested deeper than about a thousand
-            levels, or not of the type; the problem's field is the path in the body.
+        InvalidInputError: the body is not UTF-8, not JSON, nested deeper than Python takes (some
+            thousands of levels at most), or not of the type; the problem's field is the path in it.
     """
     try:
         _check_utf8(body)
