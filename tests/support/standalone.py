@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from support.fail_points import POINT_VARIABLE, VISIT_VARIABLE
+
 REPOSITORY = Path(__file__).parents[2]
 
 # Generous: it is only ever waited for in full by a test that fails.
@@ -70,10 +72,10 @@ class Standalone:
         await self.ready(self.url, self.process)
 
     async def start_doomed(self, point: str, visit: int = 1, /, **settings: str) -> None:
-        """Start one that kills itself when it gets to a point for the n-th time; see there."""
+        """Start one that kills itself when it gets to one of the fail points for the n-th time."""
         environment = self.environment(**settings) | {
-            "FAIL_POINT": point,
-            "FAIL_AT_VISIT": str(visit),
+            POINT_VARIABLE: point,
+            VISIT_VARIABLE: str(visit),
             "PYTHONPATH": str(REPOSITORY / "tests"),
         }
         self.process = await start_service("support.fail_points", environment)
