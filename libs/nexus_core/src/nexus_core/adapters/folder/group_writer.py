@@ -14,6 +14,12 @@ LANES = 2
 # A group ends for all of its members together, so a large one keeps the first of them waiting.
 _MAX_GROUP = 32
 
+# Turns of the event loop in which those who are on their way may join a group. An idle loop makes
+# them in no time; a busy one reads requests meanwhile, and its groups become twice as large, which
+# takes a seventh off the CPU time of an accept with 64 clients. (Rejected: a pause of a millisecond
+# or two. It makes groups as large, and lets the machine idle.)
+_GATHER_TURNS = 4
+
 
 class GroupWriter:
     """Serves what waits in groups. A write that comes alone is served at once, alone."""
@@ -23,6 +29,7 @@ class GroupWriter:
         self._place_all = place_all
         self._waiting: deque[tuple[Placement, asyncio.Future[None]]] = deque()
         self._busy = 0
+        self._crowded = False
         self._lanes: set[asyncio.Task[None]] = set()
 
     async def write(self, folder: str, name: str, body: bytes) -> None:
@@ -49,12 +56,20 @@ class GroupWriter:
     async def _serve(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 if group := self._next_group():
+                    self._crowded = len(group) > 1
                     await self._serve_group(group)
         finally:
             # Counted here and not by the tasks: a task is done a turn after it last looked at what
             # waits, and what came in that turn would wait for ever.
             self._busy -= 1
+
+    async def _gather(self) -> None:
+        """Let a group grow, where the last one was of several."""
+        if self._crowded:
+            for _ in range(_GATHER_TURNS):
+                await asyncio.sleep(0)
 
     def _next_group(self) -> list[tuple[Placement, asyncio.Future[None]]]:
         size = min(_MAX_GROUP, len(self._waiting))
