@@ -1,25 +1,10 @@
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from support.calls import Client
-from support.clock import ManualClock
 from support.receiver_client import ReceiverClient
-from support.services import World, open_world
-from support.trouble import Trouble
-
-
-@pytest.fixture
-def trouble() -> Trouble:
-    return Trouble()
-
-
-@pytest.fixture
-async def world(tmp_path: Path, trouble: Trouble) -> AsyncIterator[World]:
-    async with open_world(tmp_path, ManualClock()) as world:
-        world.stores = trouble.befalls(world.stores)
-        yield world
+from support.services import World
 
 
 @pytest.fixture
