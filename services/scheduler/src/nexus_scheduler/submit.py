@@ -20,7 +20,7 @@ from nexus_core.domain.acceptance import (
 from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey
 from nexus_core.domain.errors import ConflictError, InvalidInputError, Problem, UnavailableError
 from nexus_core.domain.job_manifest import RunUrls
-from nexus_core.domain.names import RunKey, is_resource_name
+from nexus_core.domain.names import RESOURCE_NAME_RULE, RunKey, is_resource_name
 from nexus_core.domain.standard_runs import StandardRuns
 from nexus_core.domain.template import Workgroup
 from nexus_core.operations.launch import BufferedRun
@@ -196,5 +196,5 @@ def _unknown(algorithm: str) -> InvalidInputError:
     """Say why there is no such algorithm; whether its name is one is only asked of those."""
     if is_resource_name(algorithm):
         return UnknownAlgorithmError(f"there is no algorithm '{algorithm}'")
-    problem = Problem("algorithmName", "must be a lower-case DNS name of at most 63 characters")
+    problem = Problem("algorithmName", RESOURCE_NAME_RULE)
     return InvalidInputError(str(problem), (problem,))

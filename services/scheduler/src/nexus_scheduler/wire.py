@@ -5,17 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 
 from nexus_core.domain.checkpoint import Checkpoint, RunSummary
+from nexus_core.domain.overrides import complete
 from nexus_core.domain.request import Overrides, ParentReference
 from nexus_core.domain.stages import Stage
-from nexus_core.domain.template import (
-    ComputeResources,
-    DatadogIntegrationSettings,
-    ErrorHandlingBehaviour,
-    PayloadConfiguration,
-    RuntimeEnvironment,
-    TemplateSpec,
-    WorkgroupRef,
-)
+from nexus_core.domain.template import TemplateSpec
 
 NO_TIME = "0001-01-01T00:00:00Z"
 """How a time that is not known yet is written."""
@@ -94,6 +87,7 @@ def write_time(time: datetime | None) -> str:
 
 def present_checkpoint(checkpoint: Checkpoint) -> CheckpointedRequest:
     """Show a checkpoint as the contract has it."""
+    applied = checkpoint.applied_configuration
     return CheckpointedRequest(
         algorithm=checkpoint.algorithm,
         id=checkpoint.id,
@@ -105,7 +99,7 @@ def present_checkpoint(checkpoint: Checkpoint) -> CheckpointedRequest:
         received_by_host=checkpoint.received_by_host,
         received_at=write_time(checkpoint.received_at),
         sent_at=write_time(checkpoint.sent_at),
-        applied_configuration=_all_parts(checkpoint.applied_configuration),
+        applied_configuration=complete(applied) if applied else None,
         configuration_overrides=checkpoint.configuration_overrides,
         content_hash=checkpoint.content_hash,
         last_modified=write_time(checkpoint.last_modified),
@@ -127,24 +121,4 @@ def present_summary(run: RunSummary) -> RunListItem:
         sent_at=write_time(run.sent_at) if run.sent_at else "",
         last_modified=write_time(run.last_modified),
         run_error_message=run.cause,
-    )
-
-
-def _all_parts(spec: TemplateSpec | None) -> TemplateSpec | None:
-    """Show every part of a configuration, empty ones as `{}`: clients drop one that lacks any.
-
-    What is accepted here has them all; rows that others wrote need not.
-    """
-    if spec is None:
-        return None
-    return msgspec.structs.replace(
-        spec,
-        compute_resources=spec.compute_resources or ComputeResources(),
-        workgroup_ref=spec.workgroup_ref or WorkgroupRef(),
-        payload_configuration=spec.payload_configuration or PayloadConfiguration(),
-        runtime_environment=spec.runtime_environment or RuntimeEnvironment(),
-        error_handling_behaviour=spec.error_handling_behaviour or ErrorHandlingBehaviour(),
-        datadog_integration_settings=(
-            spec.datadog_integration_settings or DatadogIntegrationSettings()
-        ),
     )

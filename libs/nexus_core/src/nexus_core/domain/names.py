@@ -11,6 +11,9 @@ from nexus_core.domain.errors import InvalidInputError, Problem
 # The algorithm's name is a label value on every Job, and Kubernetes allows those 63 characters.
 MAX_NAME_LENGTH = 63
 
+RESOURCE_NAME_RULE = f"must be a lower-case DNS name of at most {MAX_NAME_LENGTH} characters"
+"""What to say of a text that is no resource name."""
+
 # No `.` or `-` at an end, no two dots in a row.
 _NAME = re.compile(r"[a-z0-9]((\.?-)*\.?[a-z0-9])*")
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -50,9 +53,7 @@ def parse_run_key(algorithm: str, request_id: str) -> RunKey:
     """
     problems = []
     if not is_resource_name(algorithm):
-        problems.append(
-            Problem("algorithmName", "must be a lower-case DNS name of at most 63 characters")
-        )
+        problems.append(Problem("algorithmName", RESOURCE_NAME_RULE))
     if not is_request_id(request_id):
         problems.append(Problem("requestId", "must be a UUID in lower-case canonical form"))
     if problems:

@@ -53,10 +53,10 @@ def apply_overrides(
         InvalidInputError: a changed value is unsound. The problems' fields are paths in the
             request, such as `customConfiguration.computeResources.limits.cpu`.
     """
-    complete = _complete(spec)
-    changed = _merge(complete, overrides) if overrides else complete
+    whole = complete(spec)
+    changed = _merge(whole, overrides) if overrides else whole
     problems = _unsound_validity(payload_valid_for)
-    if changed != complete:
+    if changed != whole:
         problems += template_problems(changed, "customConfiguration")
     if problems:
         raise InvalidInputError("; ".join(map(str, problems)), problems)
@@ -68,7 +68,12 @@ def apply_overrides(
     )
 
 
-def _complete(spec: TemplateSpec) -> TemplateSpec:
+def complete(spec: TemplateSpec) -> TemplateSpec:
+    """Return a spec with all its parts present, if empty, and without a null in any of them.
+
+    Published clients drop a configuration that lacks a part. What is accepted here has them all;
+    rows that others wrote need not.
+    """
     return replace(
         spec,
         compute_resources=spec.compute_resources or ComputeResources(),

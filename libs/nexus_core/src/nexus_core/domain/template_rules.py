@@ -12,7 +12,7 @@ from typing import Any
 
 from nexus_core.domain.durations import parse_duration
 from nexus_core.domain.errors import InvalidInputError, Problem
-from nexus_core.domain.names import is_resource_name
+from nexus_core.domain.names import RESOURCE_NAME_RULE, is_resource_name
 from nexus_core.domain.quantities import parse_quantity, parse_quota
 from nexus_core.domain.template import (
     WORKGROUP_KIND,
@@ -77,7 +77,7 @@ def workgroup_problems(spec: WorkgroupSpec, path: str = "spec") -> tuple[Problem
     """Return all that is wrong with a workgroup's spec, which stands at `path`."""
     if is_resource_name(spec.cluster):
         return ()
-    return (Problem(f"{path}.cluster", "must be a lower-case DNS name of at most 63 characters"),)
+    return (Problem(f"{path}.cluster", RESOURCE_NAME_RULE),)
 
 
 def _container(container: Container, path: str) -> Iterator[Problem]:
@@ -153,7 +153,7 @@ def _quantity(
 
 def _workgroup_ref(ref: WorkgroupRef, path: str) -> Iterator[Problem]:
     if ref.name and not is_resource_name(ref.name):
-        yield Problem(f"{path}.name", "must be a lower-case DNS name of at most 63 characters")
+        yield Problem(f"{path}.name", RESOURCE_NAME_RULE)
     if ref.kind not in {"", WORKGROUP_KIND}:
         yield Problem(f"{path}.kind", f"must be {WORKGROUP_KIND}, or empty")
 

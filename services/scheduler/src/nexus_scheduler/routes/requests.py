@@ -9,7 +9,13 @@ from aiohttp import web
 from nexus_core.domain.checkpoint import RunCursor, RunFilter
 from nexus_core.domain.durations import parse_duration
 from nexus_core.domain.errors import InvalidInputError, Problem
-from nexus_core.domain.names import RunKey, is_request_id, is_resource_name, parse_run_key
+from nexus_core.domain.names import (
+    RESOURCE_NAME_RULE,
+    RunKey,
+    is_request_id,
+    is_resource_name,
+    parse_run_key,
+)
 from nexus_core.domain.stages import Stage
 
 LONGEST_WAIT = 300.0
@@ -83,7 +89,7 @@ def run_filter(request: web.Request) -> RunFilter:
     query = request.query
     algorithm = query.get("algorithm")
     if algorithm is not None and not is_resource_name(algorithm):
-        raise bad("algorithm", "must be a lower-case DNS name of at most 63 characters")
+        raise bad("algorithm", RESOURCE_NAME_RULE)
     tag = query.get("tag")
     return RunFilter(
         algorithm=algorithm,

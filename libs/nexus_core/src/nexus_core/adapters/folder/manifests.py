@@ -11,7 +11,7 @@ import msgspec
 
 from nexus_core.adapters.folder.yaml_documents import MAX_BYTES, YamlProblemError, read_documents
 from nexus_core.domain.errors import Problem
-from nexus_core.domain.names import is_resource_name
+from nexus_core.domain.names import RESOURCE_NAME_RULE, is_resource_name
 from nexus_core.domain.template import (
     API_VERSION,
     TEMPLATE_KIND,
@@ -123,7 +123,7 @@ def _manifest(document: dict[str, Any], number: int) -> Manifest:
     kind, metadata = document["kind"], document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not is_resource_name(name):
-        problem = Problem("metadata.name", "must be a lower-case DNS name of at most 63 characters")
+        problem = Problem("metadata.name", RESOURCE_NAME_RULE)
         return Manifest(kind, f"document {number}", None, (problem,))
     if document.get("apiVersion") != API_VERSION:
         problem = Problem("apiVersion", f"must be {API_VERSION}")
