@@ -41,7 +41,7 @@ demo: $(READY) ## Submit the travelling-salesman example to a running `make run`
 
 .PHONY: test
 test: $(READY) ## All tests that need no servers
-	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not integration" $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Formatting, lint rules, types (mypy strict), import contracts

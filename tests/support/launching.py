@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launched, Launcher
 from nexus_core.ports.clock import Clock
-from nexus_core.settings.sections import BufferConfig
+from nexus_core.settings.payloads import BufferConfig
 from nexus_scheduler.metrics import QueueMetrics
 from nexus_scheduler.queue import Lane, LaunchQueue
 from support.runs import LONG_AGO

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
-from nexus_core.settings.sections import BufferConfig
+from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts

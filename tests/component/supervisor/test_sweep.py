@@ -11,7 +11,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from nexus_core.domain.template import PayloadConfiguration
-from nexus_core.settings.sections import BufferConfig
+from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.settings import Sweep
 from support.clock import ManualClock
 from support.runs import a_checkpoint, a_template_spec

@@ -18,7 +18,7 @@ from nexus_core.domain.errors import OverloadedError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.clock import Clock
-from nexus_core.settings.sections import BufferConfig
+from nexus_core.settings.payloads import BufferConfig
 from nexus_scheduler.metrics import QueueMetrics
 
 log = structlog.get_logger()

@@ -6,8 +6,8 @@ from msgspec import field
 
 from nexus_core.domain.sweep import Thresholds
 from nexus_core.settings.loader import Section
-from nexus_core.settings.sections import Listen, Positive, ServiceSettings
-from nexus_core.settings.values import Duration
+from nexus_core.settings.sections import Listen, ServiceSettings
+from nexus_core.settings.values import Duration, Positive
 
 
 class Sweep(Section, frozen=True):

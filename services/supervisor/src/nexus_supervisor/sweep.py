@@ -27,7 +27,7 @@ from nexus_core.domain.sweep import (
 from nexus_core.domain.verdicts import job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
-from nexus_core.settings.sections import BufferConfig
+from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import Sweep

@@ -1,14 +1,11 @@
 """The stores that all services of one Nexus share."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from nexus_core.adapters.folder.payload_store import FolderPayloadStore
-from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
-from nexus_core.adapters.sqlite.database import SqliteDatabase
-from nexus_core.adapters.sqlite.lease_store import SqliteLeaseStore
-from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
+from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
+from nexus_core.composition.payload_stores import open_payload_store
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.domain.errors import InvalidInputError
 from nexus_core.ports.checkpoint_store import CheckpointStore
@@ -33,33 +30,22 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[Stores]:
-    """Open the stores that the settings name, making what is missing.
+    """Open the stores that the settings name, making what is missing of embedded ones.
 
     Raises:
         SettingsError: a setting names what there is not.
         UnavailableError: a store can't be opened.
         InvalidInputError: what is there is no store of this Nexus.
     """
-    if settings.cql_store_type != "embedded":
-        raise SettingsError(
-            f"cql-store-type (NEXUS__CQL_STORE_TYPE): this release has no adapter for "
-            f"'{settings.cql_store_type}'; use 'embedded'"
-        )
-    if settings.s3_buffer.payload_storage_path.startswith(("s3:", "s3a:")):
-        raise SettingsError(
-            "s3-buffer.payload-storage-path (NEXUS__S3_BUFFER__PAYLOAD_STORAGE_PATH): this release "
-            "has no adapter for S3; name a folder"
-        )
     urls = _signed_urls(settings)
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(SqliteDatabase.open(settings.store_file))
-        payloads = await stack.enter_async_context(
-            FolderPayloadStore.open(settings.payload_folder, urls, clock)
-        )
+    async with (
+        open_checkpoint_stores(settings, clock) as checkpoints,
+        open_payload_store(settings, urls, clock) as payloads,
+    ):
         yield Stores(
-            store=SqliteCheckpointStore(database, clock),
-            index=SqliteRunIndex(database),
-            leases=SqliteLeaseStore(database),
+            store=checkpoints.store,
+            index=checkpoints.index,
+            leases=checkpoints.leases,
             payloads=payloads,
             urls=urls,
         )

@@ -2,16 +2,16 @@
 
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, field
+from msgspec import field
 
+from nexus_core.settings.checkpoints import EmbeddedStore, ScyllaCqlStore
+from nexus_core.settings.clusters import ProcessClusterSection
 from nexus_core.settings.loader import Section
-from nexus_core.settings.values import ByteSize, Duration, Secret
+from nexus_core.settings.payloads import S3Buffer
+from nexus_core.settings.values import ByteSize, Duration, Port, Positive, Secret
 from nexus_core.telemetry.logging import LogFormat, LogLevel
-
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[int, Meta(ge=1)]
 
 
 class Listen(Section, frozen=True):
@@ -21,76 +21,6 @@ class Listen(Section, frozen=True):
     """Loopback unless told otherwise: whoever opens it to a network decides so."""
     port: Port = 0
     """0 lets the system choose a free one."""
-
-
-class BufferConfig(Section, frozen=True):
-    """How fast queued runs go to a cluster."""
-
-    failure_rate_base_delay: Duration = Duration(0.1)
-    """First pause after a cluster refused; doubles with each further refusal."""
-    failure_rate_max_delay: Duration = Duration(1)
-    """Longest such pause."""
-    rate_limit_elements_per_second: Annotated[float, Meta(gt=0)] = 10
-    """Jobs a second and cluster."""
-    rate_limit_elements_burst: Positive = 100
-    """Jobs at once after a quiet time."""
-    workers: Positive = 10
-    """Jobs being created at the same time, a cluster."""
-    payload_valid_for: Duration = Duration(24 * 3600)
-    """How long payload URLs are valid where neither request nor template says."""
-    queue_limit: Positive = 10_000
-    """Runs that wait in one scheduler; further ones are answered 429. About 4 KiB each."""
-
-
-class S3Buffer(Section, frozen=True):
-    """Where payloads and results are kept, and the queue in front of the clusters."""
-
-    payload_storage_path: str = ""
-    """A folder; empty: `payloads` in the data folder. `s3a://…` is refused by this release."""
-    access_key_id: str = ""
-    """Taken, and not used by this release, which has no adapter for S3."""
-    secret_access_key: Secret = Secret("")
-    """Likewise."""
-    region: str = ""
-    """Likewise."""
-    endpoint: str = ""
-    """Likewise."""
-    buffer_config: BufferConfig = field(default_factory=BufferConfig)
-
-
-class ScyllaCqlStore(Section, frozen=True):
-    """A Scylla or Cassandra cluster. Taken, and not used by this release, which has no adapter."""
-
-    hosts: tuple[str, ...] = ()
-    """Where to find it; one node is enough."""
-    port: Port = 9042
-    """Of all nodes."""
-    user: str = ""
-    """Who we are to it."""
-    password: Secret = Secret("")
-    """What proves it."""
-    local_dc: str = ""
-    """The data centre whose nodes are asked first."""
-
-
-class EmbeddedStore(Section, frozen=True):
-    """The SQLite checkpoint store."""
-
-    path: str = ""
-    """Its file; empty: `checkpoints.sqlite` in the data folder."""
-
-
-class ProcessClusterSection(Section, frozen=True):
-    """The cluster whose Jobs are processes of this machine."""
-
-    name: str = "standalone"
-    """What workgroups call it."""
-    path: str = ""
-    """Where its Jobs' records and logs are; empty: `cluster` in the data folder."""
-    working_directory: str = "."
-    """Where commands start."""
-    max_pods: Positive = 16
-    """Processes at the same time; further Jobs wait."""
 
 
 class CatalogueSection(Section, frozen=True):

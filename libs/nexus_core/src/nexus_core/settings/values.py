@@ -1,9 +1,14 @@
-"""Kinds of setting that YAML and the environment can only write as text."""
+"""Kinds of setting: numbers in bounds, and what YAML and the environment only write as text."""
 
-from typing import Self
+from typing import Annotated, Self
+
+from msgspec import Meta
 
 from nexus_core.domain.durations import parse_duration
 from nexus_core.domain.quantities import parse_quantity
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1)]
 
 
 class Duration(float):
