@@ -28,8 +28,7 @@ from nexus_core.composition.callback import open_callback
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.composition.stores import Stores, open_stores
 from nexus_core.domain.request import AlgorithmRequest
-from nexus_core.settings.payloads import BufferConfig
-from nexus_core.settings.sections import S3Buffer
+from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from nexus_core.telemetry.logging import LogFormat, LogLevel, configure_logging
 from nexus_core.web.bodies import json_response
 from nexus_core.web.process import spare_the_garbage_collector

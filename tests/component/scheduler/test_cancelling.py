@@ -12,8 +12,7 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.request import CancellationPolicy, ParentReference
 from nexus_core.domain.stages import FINISHED_STAGES, Stage
-from nexus_core.settings.payloads import BufferConfig
-from nexus_core.settings.sections import S3Buffer
+from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from support.calls import PROBLEM, TEXT, Answer, Client, of
 from support.meddling import meddled
 from support.runs import a_buffered_job, a_checkpoint

@@ -11,8 +11,7 @@ from nexus_core.domain.errors import OverloadedError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
 from nexus_core.ports.payload_store import Content
-from nexus_core.settings.payloads import BufferConfig
-from nexus_core.settings.sections import S3Buffer
+from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from support.calls import PROBLEM, TEXT, Client, of
 from support.meddling import meddled
 from support.services import World

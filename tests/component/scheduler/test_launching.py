@@ -11,8 +11,7 @@ import pytest
 from nexus_core.domain.errors import JobRejectedError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Advance, Stage, StageChange
-from nexus_core.settings.payloads import BufferConfig
-from nexus_core.settings.sections import S3Buffer
+from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from support.calls import Client, of
 from support.clock import ManualClock
 from support.meddling import meddled

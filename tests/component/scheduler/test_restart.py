@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from nexus_core.domain.checkpoint import Acceptance
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
-from nexus_core.settings.payloads import BufferConfig
-from nexus_core.settings.sections import S3Buffer
+from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from nexus_core.settings.values import Duration
 from support.calls import Client
 from support.clock import ManualClock, settle

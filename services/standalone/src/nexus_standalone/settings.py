@@ -6,8 +6,8 @@ import msgspec
 from msgspec import field
 
 from nexus_core.settings.loader import Section
-from nexus_core.settings.payloads import BufferConfig
-from nexus_core.settings.sections import Listen, S3Buffer, ServiceSettings
+from nexus_core.settings.payloads import BufferConfig, S3Buffer
+from nexus_core.settings.sections import Listen, ServiceSettings
 from nexus_supervisor.settings import Sweep
 
 S = TypeVar("S", bound=ServiceSettings)
