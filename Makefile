@@ -60,10 +60,22 @@ format: $(READY) ## Bring all code into its format and apply the fixes that ruff
 bench: $(READY) ## Measure speed and memory, as ratios to a bare handler; prints a table
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: testbed-up
+testbed-up: $(READY) ## Start real servers for tests, built once: make testbed-up ARGS='cassandra s3' for some
+	@$(BIN)/python -m tools.testbed up $(ARGS)
+
+.PHONY: testbed-down
+testbed-down: $(READY) ## Stop those servers and remove their data; keeps what was built
+	@$(BIN)/python -m tools.testbed down $(ARGS)
+
+.PHONY: testbed-status
+testbed-status: $(READY) ## Tell which of those servers run
+	@$(BIN)/python -m tools.testbed status $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; keeps ./.nexus, where your runs are
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .PHONY: help
 help: ## Show this
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,40 @@
+"""The command line: `python -m tools.testbed up|down|status [cassandra|s3|kubernetes …]`."""
+
+import argparse
+import asyncio
+import sys
+from functools import partial
+
+from tools.testbed.commands import Testbed
+from tools.testbed.errors import TestbedError
+from tools.testbed.places import Places
+from tools.testbed.servers import SERVERS
+
+
+def main() -> int:
+    """Do what the command line says. Returns the exit code: 1 when something does not run."""
+    parser = argparse.ArgumentParser(prog="python -m tools.testbed", description=__doc__)
+    parser.add_argument("command", choices=["up", "down", "status"])
+    # No `choices`: argparse checks the empty list against them.
+    parser.add_argument("server", nargs="*", help=f"{', '.join(SERVERS)}; all, when none is named")
+    arguments = parser.parse_args()
+    names = [name for name in SERVERS if name in arguments.server or not arguments.server]
+    if unknown := set(arguments.server) - set(SERVERS):
+        parser.error(
+            f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"
+        )
+    testbed = Testbed(Places.from_environment(), SERVERS, partial(print, flush=True))
+    try:
+        if arguments.command == "status":
+            return 0 if testbed.status(names) else 1
+        asyncio.run(testbed.up(names) if arguments.command == "up" else testbed.down(names))
+    except TestbedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
