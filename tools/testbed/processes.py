@@ -65,19 +65,17 @@ class Process:
         # One that was frozen hears nothing before it thaws.
         self.send(signal.SIGCONT)
         if not await self._ended_within(grace):
-            self.kill()
-            if not await self._ended_within(_KILLED_SECONDS):
-                raise TestbedError(
-                    f"{self.name} (process {self.pid}) doesn't end, even when killed"
-                )
+            await self.kill()
 
-    def kill(self) -> None:
-        """Kill the process, as a crash would; it has no time to write anything."""
+    async def kill(self) -> None:
+        """End the process as a crash would: it has no time to do anything. Waits until it is gone.
+
+        Raises:
+            TestbedError: It hangs in the system.
+        """
         self.send(signal.SIGKILL)
-
-    async def killed(self) -> None:
-        """Kill the process and wait until its ports are free."""
-        await self.stop(0)
+        if not await self._ended_within(_KILLED_SECONDS):
+            raise TestbedError(f"{self.name} (process {self.pid}) doesn't end, even when killed")
 
     async def _ended_within(self, seconds: float) -> bool:
         give_up = time.monotonic() + seconds

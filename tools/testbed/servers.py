@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from tools.testbed.builds import Say
+from tools.testbed.cassandra.room import CassandraRoom
 from tools.testbed.description import Part, ServerName
 from tools.testbed.places import Places
 
@@ -32,4 +33,4 @@ class Server(Protocol):
         ...
 
 
-SERVERS: Mapping[ServerName, Server] = {}
+SERVERS: Mapping[ServerName, Server] = {"cassandra": CassandraRoom()}
