@@ -101,6 +101,7 @@ def test_a_template_with_only_what_is_required_is_sound() -> None:
         ("computeResources.defaultResourceQuota", "0"),
         ("computeResources.defaultResourceQuota", "1.01"),
         ("computeResources.defaultResourceQuota", "a tenth"),
+        ("workgroupRef.name", ""),
         ("workgroupRef.kind", "Workgroup"),
         ("workgroupRef.name", "../default"),
         ("payloadConfiguration.payloadValidFor", "1 day"),
@@ -121,6 +122,15 @@ def test_a_template_with_only_what_is_required_is_sound() -> None:
 )
 def test_names_the_field_of_an_unsound_value(path: str, value: Any) -> None:
     assert fields(a_spec(path, value)) == [f"spec.{path}"]
+
+
+@pytest.mark.parametrize("argument", ["--sas-uri", "--request-id=", "--sas-uri=%d", "request-id"])
+def test_an_argument_that_asks_for_a_value_says_where_it_goes(argument: str) -> None:
+    assert fields(a_spec("args", ["%s", argument])) == ["spec.args[1]"]
+
+
+def test_a_reference_that_is_empty_as_a_whole_is_as_good_as_missing() -> None:
+    assert fields(a_spec("workgroupRef", {})) == []
 
 
 @pytest.mark.parametrize(

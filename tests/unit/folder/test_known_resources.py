@@ -1,8 +1,9 @@
 from pathlib import Path
 
 from nexus_core.adapters.folder.known_resources import KnownResources, reconcile
-from nexus_core.adapters.folder.manifests import Manifest, ManifestFile
+from nexus_core.adapters.folder.manifests import ManifestFile
 from nexus_core.domain.errors import Problem
+from nexus_core.domain.manifests import Manifest
 from nexus_core.domain.template import TEMPLATE_KIND, Template
 from support.runs import a_template_spec
 

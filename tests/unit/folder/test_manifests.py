@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from nexus_core.adapters.folder.manifests import Manifest, read_folders, read_manifests
+from nexus_core.adapters.folder.manifests import read_folders, read_manifests
+from nexus_core.domain.manifests import Manifest
 from support.manifests import (
     a_manifest,
     a_template_manifest,

@@ -4,7 +4,6 @@ Whatever is sound here makes a Job that Kubernetes takes, as far as that shows i
 Field paths are those that the writer of the YAML sees.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
@@ -26,27 +25,38 @@ from nexus_core.domain.template import (
     WorkgroupRef,
     WorkgroupSpec,
 )
+from nexus_core.domain.text_rules import (
+    ANNOTATION,
+    ENVIRONMENT_NAME,
+    IMAGE,
+    MOUNT_PATH,
+    REGISTRY,
+    RESOURCE_KIND,
+    SERVICE_ACCOUNT,
+    VERSION_TAG,
+    VOLUME_NAME,
+    TextRule,
+)
 
 DATADOG_VOLUME = "dsdsocket"
 """The volume that carries Datadog's socket; the template's own may not be named so beside it."""
 
-_REGISTRY = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._:/]*[A-Za-z0-9])?")
-_IMAGE = re.compile(r"[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
-_VERSION_TAG = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}(@sha256:[0-9a-f]{64})?")
-_DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_VOLUME_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_ENV_NAME = re.compile(r"[-._A-Za-z][-._A-Za-z0-9]*")
-_QUALIFIED_NAME = re.compile(
-    r"([a-z0-9][-a-z0-9.]{0,252}/)?[A-Za-z0-9]([-A-Za-z0-9._]{0,61}[A-Za-z0-9])?"
-)
-
-_PAYLOAD_SERIALIZATIONS = frozenset({"", "s3", "backend"})
+PAYLOAD_SERIALIZATIONS = ("", "s3", "backend")
 # `backoffLimit` and `activeDeadlineSeconds` of a pod are 32-bit numbers.
-_MAX_INT32 = 2**31 - 1
+MAX_INT32 = 2**31 - 1
 # The most values that one rule of a pod failure policy may list.
-_MAX_EXIT_CODES = 255
+MAX_EXIT_CODES = 255
 # A container that may use none of these can't start; of others, none is a sound amount.
-_NEVER_ZERO = frozenset({"cpu", "memory"})
+NEVER_ZERO = ("cpu", "memory")
+
+MUST_NAME_A_PROGRAM = "must name a program, with its first arguments if any"
+MUST_BE_FILLED = "must hold %s where the value goes, as in --sas-uri=%s or --request-id=%s"
+MUST_BE_ABOVE_ZERO = "must be above 0"
+MUST_NOT_BE_NEGATIVE = "must not be negative"
+MUST_BE_WHOLE = "must be a whole number"
+MUST_FIT_THE_LIMIT = "must be at most the limit"
+MUST_NAME_A_SOURCE = "must hold either configMapRef or secretRef, with a name"
+MUST_HAVE_ONE_VALUE = "must hold either value or valueFrom, not both"
 
 
 def template_problems(spec: TemplateSpec, path: str = "spec") -> tuple[Problem, ...]:
@@ -62,6 +72,7 @@ def template_problems(spec: TemplateSpec, path: str = "spec") -> tuple[Problem, 
         chain(
             _container(spec.container, f"{path}.container"),
             _command(spec.command, f"{path}.command"),
+            _args(spec.args or (), f"{path}.args"),
             _compute(compute, f"{path}.computeResources") if compute else (),
             _workgroup_ref(workgroup, f"{path}.workgroupRef") if workgroup else (),
             _payload(payload, f"{path}.payloadConfiguration") if payload else (),
@@ -81,20 +92,30 @@ def workgroup_problems(spec: WorkgroupSpec, path: str = "spec") -> tuple[Problem
 
 
 def _container(container: Container, path: str) -> Iterator[Problem]:
-    if not _REGISTRY.fullmatch(container.registry):
-        yield Problem(f"{path}.registry", "must be a registry such as ghcr.io/my-team")
-    if not _IMAGE.fullmatch(container.image):
-        yield Problem(f"{path}.image", "must be an image's name in lower case, without its tag")
-    if not _VERSION_TAG.fullmatch(container.version_tag):
-        yield Problem(f"{path}.versionTag", "must be an image's tag such as v1.2.3")
-    account = container.service_account_name
-    if account and not _DNS_NAME.fullmatch(account):
-        yield Problem(f"{path}.serviceAccountName", "must be a lower-case DNS name, or empty")
+    yield from _text(container.registry, f"{path}.registry", REGISTRY)
+    yield from _text(container.image, f"{path}.image", IMAGE)
+    yield from _text(container.version_tag, f"{path}.versionTag", VERSION_TAG)
+    if container.service_account_name:
+        yield from _text(
+            container.service_account_name, f"{path}.serviceAccountName", SERVICE_ACCOUNT
+        )
+
+
+def _text(text: str, field: str, rule: TextRule) -> Iterator[Problem]:
+    if not rule.allows(text):
+        yield Problem(field, rule.message)
 
 
 def _command(command: str, path: str) -> Iterator[Problem]:
     if not command.split() or "\0" in command:
-        yield Problem(path, "must name a program, with its first arguments if any")
+        yield Problem(path, MUST_NAME_A_PROGRAM)
+
+
+def _args(args: Sequence[str], path: str) -> Iterator[Problem]:
+    """Whoever passes `--sas-uri` and `%s` as two arguments gets neither filled."""
+    for index, argument in enumerate(args):
+        if ("sas-uri" in argument or "request-id" in argument) and "%s" not in argument:
+            yield Problem(f"{path}[{index}]", MUST_BE_FILLED)
 
 
 def _compute(compute: ComputeResources, path: str) -> Iterator[Problem]:
@@ -111,12 +132,12 @@ def _compute(compute: ComputeResources, path: str) -> Iterator[Problem]:
     yield from _resources(compute.requests, f"{path}.requests", requests)
     for resource, request in requests.items():
         if request > limits.get(resource, request):
-            yield Problem(f"{path}.requests.{resource}", "must be at most the limit")
+            yield Problem(f"{path}.requests.{resource}", MUST_FIT_THE_LIMIT)
     custom: dict[str, Decimal] = {}
     yield from _resources(compute.custom_resources, f"{path}.customResources", custom)
     for resource, amount in custom.items():
         if amount % 1:
-            yield Problem(f"{path}.customResources.{resource}", "must be a whole number")
+            yield Problem(f"{path}.customResources.{resource}", MUST_BE_WHOLE)
     try:
         parse_quota(compute.default_resource_quota)
     except InvalidInputError as error:
@@ -128,8 +149,7 @@ def _resources(
 ) -> Iterator[Problem]:
     for resource, value in (resources or {}).items():
         field = f"{path}.{resource}"
-        if not _QUALIFIED_NAME.fullmatch(resource):
-            yield Problem(field, "must be named like cpu, memory or nvidia.com/gpu")
+        yield from _text(resource, field, RESOURCE_KIND)
         yield from _quantity(value, field, resource, amounts)
 
 
@@ -143,23 +163,22 @@ def _quantity(
     except InvalidInputError as error:
         yield Problem(field, str(error))
         return
-    if amount < 0 or (amount == 0 and resource in _NEVER_ZERO):
-        yield Problem(
-            field, "must be above 0" if resource in _NEVER_ZERO else "must not be negative"
-        )
+    if amount < 0 or (amount == 0 and resource in NEVER_ZERO):
+        yield Problem(field, MUST_BE_ABOVE_ZERO if resource in NEVER_ZERO else MUST_NOT_BE_NEGATIVE)
         return
     amounts[resource] = amount
 
 
 def _workgroup_ref(ref: WorkgroupRef, path: str) -> Iterator[Problem]:
-    if ref.name and not is_resource_name(ref.name):
+    # Empty as a whole it is as good as missing: the request may name a workgroup.
+    if (ref.name or ref.group or ref.kind) and not is_resource_name(ref.name):
         yield Problem(f"{path}.name", RESOURCE_NAME_RULE)
     if ref.kind not in {"", WORKGROUP_KIND}:
         yield Problem(f"{path}.kind", f"must be {WORKGROUP_KIND}, or empty")
 
 
 def _payload(payload: PayloadConfiguration, path: str) -> Iterator[Problem]:
-    if payload.payload_serialization not in _PAYLOAD_SERIALIZATIONS:
+    if payload.payload_serialization not in PAYLOAD_SERIALIZATIONS:
         yield Problem(f"{path}.payloadSerialization", "must be s3 or backend, or empty")
     if not payload.payload_valid_for:
         return
@@ -170,7 +189,7 @@ def _payload(payload: PayloadConfiguration, path: str) -> Iterator[Problem]:
         yield Problem(field, str(error))
         return
     if valid_for.total_seconds() <= 0:
-        yield Problem(field, "must be above 0")
+        yield Problem(field, MUST_BE_ABOVE_ZERO)
 
 
 def _runtime(runtime: RuntimeEnvironment, path: str, *, mounts_socket: bool) -> Iterator[Problem]:
@@ -180,25 +199,24 @@ def _runtime(runtime: RuntimeEnvironment, path: str, *, mounts_socket: bool) -> 
         if not _names_a_source(source):
             yield Problem(
                 f"{path}.mappedEnvironmentVariables[{index}]",
-                "must hold either configMapRef or secretRef, with a name",
+                MUST_NAME_A_SOURCE,
             )
     yield from _mounts(runtime, path, mounts_socket=mounts_socket)
     for name in runtime.annotations or ():
-        if not _QUALIFIED_NAME.fullmatch(name):
-            yield Problem(f"{path}.annotations.{name}", "must be named like example.com/my-note")
+        yield from _text(name, f"{path}.annotations.{name}", ANNOTATION)
     deadline, retries = runtime.deadline_seconds, runtime.maximum_retries
-    if deadline is not None and not 0 < deadline <= _MAX_INT32:
-        yield Problem(f"{path}.deadlineSeconds", f"must be from 1 to {_MAX_INT32}")
-    if retries is not None and not 0 <= retries <= _MAX_INT32:
-        yield Problem(f"{path}.maximumRetries", f"must be from 0 to {_MAX_INT32}")
+    if deadline is not None and not 0 < deadline <= MAX_INT32:
+        yield Problem(f"{path}.deadlineSeconds", f"must be from 1 to {MAX_INT32}")
+    if retries is not None and not 0 <= retries <= MAX_INT32:
+        yield Problem(f"{path}.maximumRetries", f"must be from 0 to {MAX_INT32}")
 
 
 def _environment(variables: Sequence[Mapping[str, Any]], path: str) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, variable in enumerate(variables):
         field, name = f"{path}[{index}]", variable.get("name")
-        if not isinstance(name, str) or not _ENV_NAME.fullmatch(name):
-            yield Problem(f"{field}.name", "must be letters, digits, _, - or ., no digit first")
+        if not isinstance(name, str) or not ENVIRONMENT_NAME.allows(name):
+            yield Problem(f"{field}.name", ENVIRONMENT_NAME.message)
         elif name in seen:
             yield Problem(f"{field}.name", f"must be unique; {name} is there already")
         else:
@@ -209,7 +227,7 @@ def _environment(variables: Sequence[Mapping[str, Any]], path: str) -> Iterator[
         if source is not None and not (isinstance(source, dict) and source):
             yield Problem(f"{field}.valueFrom", "must be an object such as secretKeyRef: {…}")
         if value and source:
-            yield Problem(field, "must hold either value or valueFrom, not both")
+            yield Problem(field, MUST_HAVE_ONE_VALUE)
 
 
 def _names_a_source(source: Mapping[str, Any]) -> bool:
@@ -240,14 +258,14 @@ def _mounts(runtime: RuntimeEnvironment, path: str, *, mounts_socket: bool) -> I
             )
             if not source:
                 yield Problem(f"{path}.{kind}", "must name the source of each mount")
-            if not isinstance(name, str) or not _VOLUME_NAME.fullmatch(name):
-                yield Problem(f"{field}.name", "must be a lower-case DNS label")
+            if not isinstance(name, str) or not VOLUME_NAME.allows(name):
+                yield Problem(f"{field}.name", VOLUME_NAME.message)
             elif name in names:
                 yield Problem(f"{field}.name", f"must be unique; {name} is taken already")
             else:
                 names.add(name)
-            if not isinstance(target, str) or not target or ":" in target:
-                yield Problem(f"{field}.mountPath", "must be a path without a colon")
+            if not isinstance(target, str) or not MOUNT_PATH.allows(target):
+                yield Problem(f"{field}.mountPath", MOUNT_PATH.message)
             elif target in targets:
                 yield Problem(f"{field}.mountPath", f"must be unique; {target} is mounted already")
             else:
@@ -263,7 +281,7 @@ def _exit_codes(errors: ErrorHandlingBehaviour, path: str) -> Iterator[Problem]:
         # Kubernetes refuses 0: success can't be a failure.
         if not all(1 <= code <= 255 for code in codes):  # noqa: PLR2004 - a byte, as the rule says
             yield Problem(f"{path}.{kind}", "must be numbers from 1 to 255")
-        if len(codes) > _MAX_EXIT_CODES:
-            yield Problem(f"{path}.{kind}", f"must be at most {_MAX_EXIT_CODES} numbers")
+        if len(codes) > MAX_EXIT_CODES:
+            yield Problem(f"{path}.{kind}", f"must be at most {MAX_EXIT_CODES} numbers")
         if len(set(codes)) < len(codes):
             yield Problem(f"{path}.{kind}", "must not repeat a number")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from nexus_core.adapters.folder.manifests import Manifest, ManifestFile, ManifestProblem
+from nexus_core.adapters.folder.manifests import ManifestFile, ManifestProblem
 from nexus_core.domain.errors import Problem
+from nexus_core.domain.manifests import Manifest
 from nexus_core.domain.template import Template, Workgroup
 
 ResourceKey = tuple[str, str]

@@ -1,34 +1,18 @@
-"""Manifests: templates and workgroups in YAML files, and what is wrong with them."""
+"""Files of manifests, and what is wrong with them."""
 
 import os
-import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from nexus_core.adapters.folder.yaml_documents import MAX_BYTES, YamlProblemError, read_documents
-from nexus_core.domain.errors import Problem
-from nexus_core.domain.names import RESOURCE_NAME_RULE, is_resource_name
-from nexus_core.domain.template import (
-    API_VERSION,
-    TEMPLATE_KIND,
-    WORKGROUP_KIND,
-    Template,
-    TemplateSpec,
-    Workgroup,
-    WorkgroupSpec,
-)
-from nexus_core.domain.template_rules import template_problems, workgroup_problems
+from nexus_core.domain.manifests import KINDS, Manifest, read_manifest
 
-# No set: a document may hold a list where its kind should be, and that can't be looked up in one.
-_KINDS = (TEMPLATE_KIND, WORKGROUP_KIND)
 _SUFFIXES = frozenset({".yaml", ".yml"})
-_WRONG_TYPE = re.compile(r"Expected `(?P<expected>.*?)`(?:, got `(?P<got>.*?)`)?")
-_WRONG_FIELD = re.compile(r"Object (?P<what>contains|missing) \w+ field `(?P<name>.*)`")
-_AT = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
 
 
 class ManifestProblem(msgspec.Struct, frozen=True, order=True):
@@ -45,16 +29,6 @@ class ManifestProblem(msgspec.Struct, frozen=True, order=True):
     def __str__(self) -> str:
         parts = (self.file, self.resource, self.field, self.message)
         return ": ".join(part for part in parts if part)
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """One of our resources as it stands in a file."""
-
-    kind: str
-    name: str
-    resource: Template | Workgroup | None
-    """None: it is not sound, and `problems` says why."""
-    problems: tuple[Problem, ...] = ()
 
 
 class ManifestFile(msgspec.Struct, frozen=True):
@@ -83,10 +57,12 @@ def read_manifests(content: bytes) -> tuple[Manifest, ...]:
         YamlProblemError: the file can't be read as YAML.
     """
     documents = read_documents(content)
+    # `KINDS` is no set: a document may hold a list where its kind should be, and that can't be
+    # looked up in one.
     return tuple(
         _manifest(document, number)
         for number, document in enumerate(documents, start=1)
-        if isinstance(document, dict) and document.get("kind") in _KINDS
+        if isinstance(document, dict) and document.get("kind") in KINDS
     )
 
 
@@ -120,43 +96,5 @@ def _read_file(path: Path) -> ManifestFile:
 
 
 def _manifest(document: dict[str, Any], number: int) -> Manifest:
-    kind, metadata = document["kind"], document.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(name, str) or not is_resource_name(name):
-        problem = Problem("metadata.name", RESOURCE_NAME_RULE)
-        return Manifest(kind, f"document {number}", None, (problem,))
-    if document.get("apiVersion") != API_VERSION:
-        problem = Problem("apiVersion", f"must be {API_VERSION}")
-        return Manifest(kind, name, None, (problem,))
-    resource: Template | Workgroup | None = None
-    spec = document.get("spec")
-    try:
-        if kind == TEMPLATE_KIND:
-            template = Template(name, msgspec.convert(spec, TemplateSpec))
-            resource, problems = template, template_problems(template.spec)
-        else:
-            workgroup = Workgroup(name, msgspec.convert(spec, WorkgroupSpec))
-            resource, problems = workgroup, workgroup_problems(workgroup.spec)
-    except msgspec.ValidationError as error:
-        problems = (_shape_problem(str(error)),)
-    return Manifest(kind, name, None if problems else resource, problems)
-
-
-def _shape_problem(text: str) -> Problem:
-    """Say what msgspec says of a spec in the words of who wrote the YAML."""
-    at = _AT.match(text)
-    message, path = (at["message"], at["path"] or "") if at else (text, "")
-    field = f"spec{path}"
-    if at and at["key"]:
-        return Problem(field, "must have names of the right type as keys")
-    if match := _WRONG_FIELD.match(message):
-        if match["what"] == "missing":
-            return Problem(f"{field}.{match['name']}", "must be there")
-        return Problem(f"{field}.{match['name']}", "is not a field that is known here")
-    if match := _WRONG_TYPE.match(message):
-        expected, got = match["expected"], match["got"]
-        if expected == "str" and got in {"bool", "int", "float"}:
-            return Problem(field, f"must be a string, not {got}: put it into quotes")
-        instead = f", not {got}" if got else ""
-        return Problem(field, f"must be {expected.replace(' | ', ' or ')}{instead}")
-    return Problem(field, message)
+    manifest = read_manifest(document)
+    return manifest if manifest.name else replace(manifest, name=f"document {number}")
