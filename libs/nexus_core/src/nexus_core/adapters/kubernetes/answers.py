@@ -1,0 +1,86 @@
+"""What an API server answers, and what its refusals mean."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_SERVER_ERRORS = 500
+# Of a page that some proxy answered instead of the API server.
+_LONGEST_PAGE = 200
+
+
+class StatusCause(msgspec.Struct, frozen=True):
+    """One of the reasons for a refusal."""
+
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class StatusDetails(msgspec.Struct, frozen=True, rename="camel"):
+    """What a refusal is about."""
+
+    name: str = ""
+    kind: str = ""
+    causes: list[StatusCause] | None = None
+    retry_after_seconds: int = 0
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Kubernetes' own description of a refusal, `metav1.Status`."""
+
+    message: str = ""
+    reason: str = ""
+    """A word such as `AlreadyExists`, `Conflict`, `Forbidden`, `Invalid`, `Expired`."""
+    code: int = 0
+    details: StatusDetails | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A whole answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether the server did as asked."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own bounds
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server says that it can't now, which says nothing of what was asked."""
+        return self.status == 429 or self.status >= _SERVER_ERRORS  # noqa: PLR2004 - of HTTP
+
+    def refusal(self) -> Status:
+        """Return why the server refused, in its own words, also where it is no API server's."""
+        try:
+            status = _status.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            status = Status()
+        if status.message:
+            return status
+        # An HTML page of a load balancer, or nothing.
+        page = " ".join(self.body.decode(errors="replace").split())[:_LONGEST_PAGE]
+        return Status(message=f"HTTP {self.status}" + (f": {page}" if page else ""))
+
+    def retry_after(self, now: datetime) -> float | None:
+        """Return the seconds after which the server asks to be called again; None: it does not."""
+        written = self.headers.get("Retry-After", "").strip()
+        if re.fullmatch(r"\d{1,6}", written):
+            return float(written)
+        try:
+            return max(0.0, (parsedate_to_datetime(written) - now).total_seconds())
+        except (ValueError, TypeError):
+            details = self.refusal().details
+            return float(details.retry_after_seconds) or None if details else None
+
+
+_status = msgspec.json.Decoder(Status)

@@ -1,0 +1,274 @@
+"""Requests to one API server."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from nexus_core import __version__
+from nexus_core.adapters.kubernetes.answers import Answer
+from nexus_core.adapters.kubernetes.credentials import Credentials, Grant, Source
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.ports.clock import Clock
+
+log = structlog.get_logger()
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+_UNAUTHORIZED = 401
+# A whole event is one line: the largest object that etcd takes, and what JSON adds to it.
+_LONGEST_LINE = 8 * 1024 * 1024
+
+
+class Connection:
+    """The requests of one process to one API server. Made by `open`.
+
+    Requests wait for one of a bounded number of connections; streams have their own, since each
+    holds one for minutes. Credentials are renewed as they age, and once more when a server refuses.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        requests: aiohttp.ClientSession,
+        streams: aiohttp.ClientSession,
+        patience: float,
+    ) -> None:
+        self._credentials = credentials
+        self._requests = requests
+        self._streams = streams
+        self._patience = patience
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, source: Source, clock: Clock, *, connections: int, patience: float
+    ) -> AsyncIterator[Self]:
+        """Check what is configured, and close all connections at the end. Reaches for no server.
+
+        Args:
+            source: where the server is, and by whom it is reached.
+            clock: for the age of credentials.
+            connections: the most requests under way at once; further ones wait.
+            patience: seconds for one request, waiting for a connection included.
+
+        Raises:
+            InvalidInputError: what is configured is not sound; one line that names file and thing.
+        """
+        credentials = Credentials(source, clock)
+        await credentials.check()
+        async with (
+            _session(limit=connections) as requests,
+            _session(limit=0) as streams,
+        ):
+            yield cls(credentials, requests, streams, patience)
+
+    @property
+    def origin(self) -> str:
+        """What messages call the server: by the configuration that leads to it."""
+        return self._credentials.origin
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        content_type: str = JSON,
+    ) -> Answer:
+        """Send a request and return the whole answer, whatever its status.
+
+        Idempotent as far as the request is: only a 401 is tried again, which has done nothing.
+
+        Raises:
+            UnavailableError: no answer came, or the server does not accept our credentials. Whether
+                the request was carried out is not known.
+        """
+        grant = await self._credentials.current()
+        target = _target(path, params)
+        answer = await self._exchange(grant, method, target, body, content_type)
+        if answer.status == _UNAUTHORIZED:
+            fresh = await self._credentials.after_refusal(grant)
+            if fresh is not grant:
+                answer = await self._exchange(fresh, method, target, body, content_type)
+            if answer.status == _UNAUTHORIZED:
+                raise self._unauthorized(fresh)
+        return answer
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, params: Mapping[str, str], silence: float
+    ) -> AsyncIterator["Stream"]:
+        """Send a GET whose answer goes on, and close it at the end.
+
+        Args:
+            path: what to get.
+            params: the query.
+            silence: seconds without a byte after which the peer is taken for gone.
+
+        Raises:
+            UnavailableError: as `request`; also while reading.
+        """
+        grant = await self._credentials.current()
+        timeout = aiohttp.ClientTimeout(total=None, connect=self._patience, sock_read=silence)
+        response = await self._begin(grant, path, params, timeout)
+        if response.status == _UNAUTHORIZED:
+            response.release()
+            fresh = await self._credentials.after_refusal(grant)
+            response = await self._begin(fresh, path, params, timeout)
+            if response.status == _UNAUTHORIZED:
+                response.release()
+                raise self._unauthorized(fresh)
+        try:
+            yield Stream(self, response, silence)
+        finally:
+            # Closed, not released: what is still to come would be read to its end.
+            response.close()
+
+    async def _begin(
+        self,
+        grant: Grant,
+        path: str,
+        params: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - for a stream, of which this is the head
+    ) -> aiohttp.ClientResponse:
+        try:
+            # Headers must come in time, though the body may not end for minutes.
+            async with asyncio.timeout(self._patience):
+                return await self._streams.get(
+                    _url(grant, _target(path, params)), timeout=timeout, **_presenting(grant, None)
+                )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.unreachable(grant, error, self._patience) from error
+
+    async def _exchange(
+        self, grant: Grant, method: str, target: str, body: bytes | None, content_type: str
+    ) -> Answer:
+        try:
+            async with self._requests.request(
+                method,
+                _url(grant, target),
+                data=body,
+                timeout=aiohttp.ClientTimeout(total=self._patience),
+                **_presenting(grant, content_type if body is not None else None),
+            ) as response:
+                return Answer(response.status, response.headers, await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.unreachable(grant, error, self._patience) from error
+
+    def unreachable(
+        self, grant: Grant | None, error: Exception, patience: float
+    ) -> UnavailableError:
+        """Return, in one line, what a failure of the network means."""
+        server = f"API server {grant.access.server}" if grant else "API server"
+        return UnavailableError(f"{self.origin}: {server} {_why(error, patience)}")
+
+    def _unauthorized(self, grant: Grant) -> UnavailableError:
+        user = f" of user '{grant.access.user}'" if grant.access.user else ""
+        return UnavailableError(
+            f"{self.origin}: API server {grant.access.server} does not accept the credentials{user}"
+        )
+
+
+class Stream:
+    """An answer that goes on, line by line."""
+
+    def __init__(
+        self, connection: Connection, response: aiohttp.ClientResponse, silence: float
+    ) -> None:
+        self._connection = connection
+        self._response = response
+        self._silence = silence
+
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        return self._response.status
+
+    async def whole(self) -> Answer:
+        """Return the answer as a whole: for one that is a refusal."""
+        try:
+            body = await self._response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._connection.unreachable(None, error, self._silence) from error
+        return Answer(self._response.status, self._response.headers, body)
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Go through the lines, until the server ends the answer.
+
+        Raises:
+            UnavailableError: the connection was cut, or nothing came for too long.
+        """
+        rest = bytearray()
+        try:
+            async for chunk in self._response.content.iter_any():
+                rest += chunk
+                *whole, tail = rest.split(b"\n")
+                for line in whole:
+                    if line:
+                        yield bytes(line)
+                rest = bytearray(tail)
+                if len(rest) > _LONGEST_LINE:
+                    raise UnavailableError(f"{self._connection.origin}: an event has no end")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._connection.unreachable(None, error, self._silence) from error
+        if rest.strip():
+            yield bytes(rest)
+
+
+def _session(limit: int) -> aiohttp.ClientSession:
+    # `trust_env` stays off: a proxy is the kubeconfig's to name, and looking for one costs.
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit),
+        headers={"User-Agent": f"nexus/{__version__}", "Accept": JSON},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def _target(path: str, params: Mapping[str, str] | None) -> str:
+    return f"{path}?{urlencode(params)}" if params else path
+
+
+def _url(grant: Grant, target: str) -> URL:
+    return URL(grant.access.server + target, encoded=True)
+
+
+def _presenting(grant: Grant, content_type: str | None) -> dict[str, Any]:
+    """Return what of a grant a request takes."""
+    access = grant.access
+    headers = {}
+    if access.authorization:
+        headers["Authorization"] = access.authorization
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    presented: dict[str, Any] = {"headers": headers, "allow_redirects": False}
+    if grant.ssl is not None:
+        presented["ssl"] = grant.ssl
+    if access.server_name:
+        presented["server_hostname"] = access.server_name
+    if access.proxy:
+        presented["proxy"] = access.proxy
+    return presented
+
+
+def _why(error: Exception, patience: float) -> str:
+    """Say what went wrong, as a clause after the server's name."""
+    match error:
+        case TimeoutError():
+            return f"did not answer within {patience:.0f} s"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"presents a certificate that is not trusted: {error.certificate_error}"
+        case aiohttp.ClientSSLError():
+            return f"can't be spoken to by TLS: {error.os_error}"
+        case aiohttp.ClientConnectorError():
+            return f"can't be reached: {error.os_error.strerror or error.os_error}"
+        case _:
+            said = " ".join(str(error).split())
+            return f"cut the connection: {type(error).__name__}" + (f": {said}" if said else "")
