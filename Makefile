@@ -43,6 +43,12 @@ demo: $(READY) ## Submit the travelling-salesman example to a running `make run`
 test: $(READY) ## All tests that need no servers
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not integration" $(ARGS)
 
+# On a laptop that lacks what a server is built with, the tests that need it are skipped.
+.PHONY: test-integration
+test-integration: $(READY) ## Tests against real servers, which it starts if there are none
+	@$(BIN)/python -m tools.testbed up || [ -z "$${CI:-}" ]
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m integration $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Formatting, lint rules, types (mypy strict), import contracts
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff . ; exit 1; }

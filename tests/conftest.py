@@ -10,6 +10,8 @@ from support.clock import ManualClock
 from support.services import World, open_world
 from support.trouble import Trouble
 
+pytest_plugins = ["support.testbed"]
+
 # A busy machine would fail sound code by the clock; what hangs, the timeout of all tests ends.
 settings.register_profile("nexus", deadline=None)
 settings.load_profile("nexus")
