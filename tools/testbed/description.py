@@ -65,8 +65,22 @@ class KubernetesDescription(msgspec.Struct, frozen=True, kw_only=True):
     ca: str
     namespace: str
     """Where runs go."""
+    second_namespace: str
+    """Where the runs of `shard-1` go, which is the same cluster."""
+    deploy_namespace: str
+    """Where templates and workgroups live."""
     shards_folder: str
-    """A file `<cluster>.kubeconfig` a cluster; one is named `shard-0`."""
+    """A file `<cluster>.kubeconfig` a cluster: `shard-0`, `shard-1`."""
+    nexus_kubeconfig: str
+    """Of a service account that may do what the services need, in the three namespaces."""
+    denied_kubeconfig: str
+    """Of a service account that may do nothing."""
+    expired_kubeconfig: str
+    """Of a client certificate whose time is over."""
+    kubectl: str
+    """The program, of the same version."""
+    version: str
+    """As `v1.2.3`."""
     pids: tuple[int, ...] = ()
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from tools.testbed.builds import Say
 from tools.testbed.cassandra.room import CassandraRoom
 from tools.testbed.description import Part, ServerName
+from tools.testbed.kubernetes.room import KubernetesRoom
 from tools.testbed.places import Places
 
 
@@ -33,4 +34,7 @@ class Server(Protocol):
         ...
 
 
-SERVERS: Mapping[ServerName, Server] = {"cassandra": CassandraRoom()}
+SERVERS: Mapping[ServerName, Server] = {
+    "cassandra": CassandraRoom(),
+    "kubernetes": KubernetesRoom(),
+}

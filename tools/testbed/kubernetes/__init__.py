@@ -7,5 +7,5 @@
 - `kubeconfig`, `api`: files for clients, and the little client that the testbed itself needs
 - `control_plane`: etcd and an API server, to be killed and frozen by tests
 - `cluster`: the whole of it, with controllers, scheduler, KWOK, namespaces, rights
-- `server`: the same as `up` sees it
+- `room`: the same as `up` sees it
 """

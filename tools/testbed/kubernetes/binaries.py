@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.testbed.builds import Say, built, key_of, run
-from tools.testbed.places import Places
+from tools.testbed.tools import tool
 
 _MODULE = Path(__file__).parent / "programs"
 _VERSION_PACKAGES = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")
@@ -55,7 +55,7 @@ def version() -> str:
     return pinned[1]
 
 
-async def install(places: Places, say: Say) -> Binaries:
+async def install(cache: Path, say: Say) -> Binaries:
     """Build the programs, or find them in the cache.
 
     Raises:
@@ -63,7 +63,7 @@ async def install(places: Places, say: Say) -> Binaries:
     """
     key = key_of(_pins(), _MODULE / "go.sum", link_flags(version()))
     folder = await built(
-        places.cache, f"kubernetes-{version()}", key, lambda draft: _build(draft, places, say), say
+        cache, f"kubernetes-{version()}", key, lambda draft: _build(draft, cache, say), say
     )
     return Binaries(folder / "bin")
 
@@ -85,16 +85,16 @@ def link_flags(kubernetes: str) -> str:
     return " ".join(["-s", "-w", *stamped])
 
 
-async def _build(draft: Path, places: Places, say: Say) -> None:
+async def _build(draft: Path, cache: Path, say: Say) -> None:
     say(f"building {version()} from source; the first time takes ten minutes on two cores")
     target = draft / "bin"
     target.mkdir()
     await run(
         [
-            *("go", "build", "-trimpath", "-buildvcs=false"),
+            *(tool("go", "Go 1.26 or newer"), "build", "-trimpath", "-buildvcs=false"),
             *("-ldflags", link_flags(version()), "-o", f"{target}/", "tool"),
         ],
-        places.cache / "kubernetes-build.log",
+        cache / "kubernetes-build.log",
         _MODULE,
         # Nothing here needs C, and so runs wherever it is copied to.
         {"CGO_ENABLED": "0"},

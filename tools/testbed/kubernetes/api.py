@@ -1,0 +1,71 @@
+"""The few calls of an API server that the testbed itself needs, as an administrator."""
+
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from tools.testbed.certificates import Certificate
+from tools.testbed.errors import TestbedError
+from tools.testbed.kubernetes.kubeconfig import Endpoint
+
+Resource = Mapping[str, Any]
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_CONFLICT = 409
+
+
+class Api:
+    """A client of one API server; an async context manager."""
+
+    def __init__(self, endpoint: Endpoint, certificate: Certificate) -> None:
+        context = ssl.create_default_context(cafile=str(endpoint.ca))
+        context.load_cert_chain(certificate.certificate, certificate.key)
+        self._session = aiohttp.ClientSession(
+            endpoint.url, connector=aiohttp.TCPConnector(ssl=context), timeout=_TIMEOUT
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _class: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def ready(self) -> bool:
+        """Tell whether the server says that it is ready; no answer is a no."""
+        try:
+            async with self._session.get("/readyz") as response:
+                return response.ok
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def create(self, path: str, resource: Resource) -> dict[str, Any]:
+        """Create a resource in a collection, and return what the server answered.
+
+        One of that name that is there already is left as it is.
+
+        Raises:
+            TestbedError: The server refused it.
+        """
+        async with self._session.post(path, json=resource) as response:
+            answer: dict[str, Any] = await response.json()
+            if not response.ok and response.status != _CONFLICT:
+                raise TestbedError(f"the API server refused a {resource['kind']}: {answer}")
+            return answer
+
+    async def get(self, path: str) -> dict[str, Any] | None:
+        """Return a resource or a list; `None` where there is none."""
+        async with self._session.get(path) as response:
+            return await response.json() if response.ok else None
+
+    async def delete(self, path: str) -> None:
+        """Delete a resource, and in the background what belongs to it."""
+        async with self._session.delete(path, params={"propagationPolicy": "Background"}):
+            pass
