@@ -7,7 +7,8 @@ adapter.
 
 - `places`: the folders; the only file that reads the environment
 - `description`: what `testbed.json` says about running servers
-- `processes`, `ports`, `certificates`, `builds`, `tools`: what the rooms of servers stand on
+- `processes`, `one_process`, `ports`, `certificates`, `builds`, `tools`: what the rooms of servers
+  stand on
 - `servers`: which servers there are, and what each of their rooms offers
 - `commands`, `__main__`: bringing them up and down
 - a room a server; each is also a library for tests that need a server of their own to kill

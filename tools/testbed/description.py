@@ -53,6 +53,9 @@ class S3Description(msgspec.Struct, frozen=True, kw_only=True):
     denied_access_key_id: str
     """A user who may do nothing with that bucket."""
     denied_secret_access_key: str
+    virtual_host_endpoint: str = ""
+    """Its URL, for requests whose host begins with the bucket; clients must know themselves that
+    names below `localhost` are loopback. Empty: there is none."""
     pid: int = 0
 
 

@@ -8,6 +8,7 @@ from tools.testbed.cassandra.room import CassandraRoom
 from tools.testbed.description import Part, ServerName
 from tools.testbed.kubernetes.room import KubernetesRoom
 from tools.testbed.places import Places
+from tools.testbed.s3.room import S3Room
 
 
 class Server(Protocol):
@@ -36,5 +37,6 @@ class Server(Protocol):
 
 SERVERS: Mapping[ServerName, Server] = {
     "cassandra": CassandraRoom(),
+    "s3": S3Room(),
     "kubernetes": KubernetesRoom(),
 }

@@ -1,6 +1,5 @@
 """One Cassandra in a folder."""
 
-import signal
 from pathlib import Path
 
 import msgspec
@@ -11,10 +10,10 @@ from tools.testbed.cassandra.distribution import jars, java_of_cassandra
 from tools.testbed.cassandra.roles import answers, new_login
 from tools.testbed.certificates import Authority
 from tools.testbed.description import CassandraDescription
-from tools.testbed.errors import TestbedError
+from tools.testbed.one_process import OneProcess
 from tools.testbed.places import Places
 from tools.testbed.ports import LOOPBACK, free_ports
-from tools.testbed.processes import Process, start, until_ready
+from tools.testbed.processes import until_ready
 
 _HERE = Path(__file__).parent
 _MAIN = "org.apache.cassandra.service.CassandraDaemon"
@@ -24,11 +23,10 @@ _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 
 
-class CassandraServer:
+class CassandraServer(OneProcess):
     """A Cassandra of one node on data, ports and users of its own.
 
-    It may be started again after it ended in whatever way, and finds all it had. Who starts it ends
-    it: it outlives the process that started it.
+    It may be started again after it ended in whatever way, and finds all it had.
     """
 
     def __init__(self, folder: Path, authority: Authority | None = None) -> None:
@@ -38,23 +36,12 @@ class CassandraServer:
             folder: Where configuration, data and log go. Absolute.
             authority: Issues its certificates and its clients'; one in `folder` by default.
         """
-        self._folder = folder
+        super().__init__("cassandra", folder, _STOP_SECONDS)
         self._authority = authority
         self._ports = CassandraPorts(*free_ports(len(CassandraPorts._fields)))
         self._superuser = new_login("nexus")
         self._reader = new_login("reader")
         self._description: CassandraDescription | None = None
-        self._process: Process | None = None
-
-    @property
-    def pid(self) -> int:
-        """The id of the process that was started last."""
-        return self._last().pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs, or is frozen."""
-        return self._process is not None and self._process.alive()
 
     async def start(self, cache: Path | None = None, say: Say = print) -> CassandraDescription:
         """Start it and wait until it answers. Its jars are fetched first, when they are not there.
@@ -64,38 +51,16 @@ class CassandraServer:
             say: Told when they are fetched.
 
         Raises:
-            TestbedError: No Java 17, or it died or didn't answer in time; names its log.
+            TestbedError: It runs already, there is no Java 17, or it died or didn't answer in
+                time; names its log.
         """
-        if self.alive:
-            raise TestbedError(f"the Cassandra in {self._folder} runs already")
         distribution = await jars(cache or Places.from_environment().cache, say)
         if self._description is None:
             self._description = self._prepare()
         command = [java_of_cassandra(), *self._options(), "-cp", f"{distribution}/*", _MAIN]
-        self._process = start("cassandra", command, self._folder)
-        await until_ready(self._process, self._answers, _START_SECONDS)
-        return msgspec.structs.replace(self._description, pid=self._process.pid)
-
-    async def kill(self) -> None:
-        """End it as a crash would, and wait until its ports are free."""
-        await self._last().kill()
-
-    async def stop(self) -> None:
-        """End it in order: it tells its clients, and writes its tables to disk."""
-        await self._last().stop(_STOP_SECONDS)
-
-    def freeze(self) -> None:
-        """Let it stop doing anything, with its connections open, as a long pause would."""
-        self._last().send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on after `freeze`."""
-        self._last().send(signal.SIGCONT)
-
-    def _last(self) -> Process:
-        if self._process is None:
-            raise TestbedError(f"the Cassandra in {self._folder} was never started")
-        return self._process
+        process = self.spawn(command)
+        await until_ready(process, self._answers, _START_SECONDS)
+        return msgspec.structs.replace(self._description, pid=process.pid)
 
     async def _answers(self) -> bool:
         return await answers(self._ports.plain, self._superuser, self._reader)
@@ -103,21 +68,21 @@ class CassandraServer:
     def _options(self) -> list[str]:
         return [
             f"@{_HERE / 'jvm.options'}",
-            f"-Dcassandra.config=file://{self._folder}/cassandra.yaml",
-            f"-Dcassandra.storagedir={self._folder}",
+            f"-Dcassandra.config=file://{self.folder}/cassandra.yaml",
+            f"-Dcassandra.storagedir={self.folder}",
             f"-Dlogback.configurationFile={_HERE / 'logback.xml'}",
             # Native libraries are unpacked there, and a killed process leaves them.
-            f"-Djava.io.tmpdir={self._folder / 'temporary'}",
+            f"-Djava.io.tmpdir={self.folder / 'temporary'}",
         ]
 
     def _prepare(self) -> CassandraDescription:
-        (self._folder / "temporary").mkdir(parents=True)
-        authority = self._authority or Authority(self._folder / "certificates")
+        (self.folder / "temporary").mkdir(parents=True)
+        authority = self._authority or Authority(self.folder / "certificates")
         node = authority.issue("cassandra")
-        keys = self._folder / "node.pem"
+        keys = self.folder / "node.pem"
         keys.touch(mode=0o600)
         keys.write_bytes(node.key.read_bytes() + node.certificate.read_bytes())
-        write_configuration(self._folder, self._ports, keys, authority.certificate)
+        write_configuration(self.folder, self._ports, keys, authority.certificate)
         client = authority.issue("cassandra-client")
         expired = authority.issue("cassandra-expired", expired=True)
         return CassandraDescription(
