@@ -1,7 +1,7 @@
 """Settings of the clusters, a section each kind."""
 
 from nexus_core.settings.loader import Section
-from nexus_core.settings.values import Positive
+from nexus_core.settings.values import Duration, Positive
 
 
 class ProcessClusterSection(Section, frozen=True):
@@ -15,3 +15,21 @@ class ProcessClusterSection(Section, frozen=True):
     """Where commands start."""
     max_pods: Positive = 16
     """Processes at the same time; further Jobs wait."""
+
+
+class KubernetesSection(Section, frozen=True):
+    """Clusters of Kubernetes, those that run Jobs and the one that holds the templates."""
+
+    cluster_name: str = ""
+    """What workgroups call the cluster of `kube-config-path`, or the one that this process runs in.
+
+    Needed where `shard-kube-config-path` names no folder, since then no file's name says it.
+    """
+    context: str = ""
+    """Context of `kube-config-path`; empty: the file's current one."""
+    request_timeout: Duration = Duration(15)
+    """For one request to an API server, admission by its webhooks included."""
+    follow_timeout: Duration = Duration(240)
+    """How long a watch goes on before it is begun anew; up to a quarter longer, at random."""
+    relist_after: Duration = Duration(600)
+    """How often all that is followed is listed again, though nothing seems amiss."""

@@ -55,6 +55,17 @@ def load(kind: type[T], environ: Mapping[str, str] | None = None, file: Path | N
     return _filled(settings, tree, ())
 
 
+def api_server_address(environ: Mapping[str, str] | None = None) -> str:
+    """Return `host:port` of the API server, as Kubernetes tells each pod; empty outside of pods."""
+    environ = os.environ if environ is None else environ
+    host = environ.get("KUBERNETES_SERVICE_HOST", "")
+    if not host:
+        return ""
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{environ.get('KUBERNETES_SERVICE_PORT', '443')}"
+
+
 def variable_of(path: tuple[str, ...]) -> str:
     """Return the environment variable of a setting, such as `NEXUS__S3_BUFFER__REGION`."""
     return PREFIX + "__".join(part.upper().replace("-", "_") for part in path)

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import field
 
 from nexus_core.settings.checkpoints import EmbeddedStore, ScyllaCqlStore
-from nexus_core.settings.clusters import ProcessClusterSection
+from nexus_core.settings.clusters import KubernetesSection, ProcessClusterSection
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import S3Buffer
 from nexus_core.settings.values import ByteSize, Duration, Port, Positive, Secret
@@ -80,7 +80,13 @@ class ServiceSettings(Section, frozen=True):
     s3_buffer: S3Buffer = field(default_factory=S3Buffer)
     scylla_cql_store: ScyllaCqlStore = field(default_factory=ScyllaCqlStore)
     embedded_store: EmbeddedStore = field(default_factory=EmbeddedStore)
+    cluster_type: Literal["auto", "process", "kubernetes"] = "auto"
+    """Where Jobs run: as `process`es of this machine, or in `kubernetes`.
+
+    `auto`: processes, as long as checkpoints are in the embedded store and no kubeconfig is named.
+    """
     process_cluster: ProcessClusterSection = field(default_factory=ProcessClusterSection)
+    kubernetes: KubernetesSection = field(default_factory=KubernetesSection)
     catalogue: CatalogueSection = field(default_factory=CatalogueSection)
     signing: Signing = field(default_factory=Signing)
     callback: Callback = field(default_factory=Callback)
@@ -89,13 +95,23 @@ class ServiceSettings(Section, frozen=True):
     receiver_url: str = "http://127.0.0.1:8081"
     """Where algorithms reach the receiver."""
     runtime_namespace: str = "nexus"
-    """Kubernetes namespace in which Jobs run. Not used by this release."""
+    """Kubernetes namespace in which Jobs run, in each cluster."""
     deploy_namespace: str = "nexus"
-    """Kubernetes namespace that holds templates and workgroups. Not used by this release."""
+    """Kubernetes namespace that holds templates and workgroups."""
     kube_config_path: str = ""
-    """A kubeconfig file. This release refuses it: it has no adapter for Kubernetes."""
+    """A kubeconfig file, of the cluster that holds templates and workgroups; empty: the one that
+    this process runs in. Jobs run there too, unless `shard-kube-config-path` names others."""
     shard_kube_config_path: str = ""
-    """A folder of kubeconfig files, one a cluster. This release refuses it, likewise."""
+    """A folder of kubeconfig files, `<cluster name>.kubeconfig`: the clusters in which Jobs run, by
+    the names that workgroups give them."""
+
+    @property
+    def uses_kubernetes(self) -> bool:
+        """Whether Jobs run in Kubernetes."""
+        if self.cluster_type != "auto":
+            return self.cluster_type == "kubernetes"
+        named = self.kube_config_path or self.shard_kube_config_path
+        return bool(named) or self.cql_store_type != "embedded"
 
     @property
     def store_file(self) -> Path:
