@@ -308,3 +308,19 @@ async def test_a_child_of_a_run_that_is_not_known_runs(world: World, launcher: L
     child = await a_child(world, RunKey("hello-world", "0192e4a0-0000-7000-8000-000000000009"))
 
     assert await launcher.launch(child) is Launched.RUNNING
+
+
+async def test_a_launch_where_there_is_no_payload_store_leaves_old_urls_as_they_are(
+    world: World, told: Told, clock: ManualClock
+) -> None:
+    key = await store_run(world)
+    run = await buffered(world, key)
+    stores, cluster = world.stores, world.cluster
+    launcher = Launcher(
+        stores.store, None, {cluster.name: cluster}, Settler(stores.store, told), clock
+    )
+    await clock.advance(run.valid_for.total_seconds())
+
+    assert await launcher.launch(run) is Launched.RUNNING
+
+    assert cluster.manifests[key] == msgspec.json.decode(run.manifest)

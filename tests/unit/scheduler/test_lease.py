@@ -68,6 +68,24 @@ async def test_a_lease_does_not_run_out_though_two_renewals_fail(clock: ManualCl
     await asyncio.wait([keeping])
 
 
+async def test_a_lease_that_the_store_could_not_take_is_there_a_second_after_it_can(
+    clock: ManualClock,
+) -> None:
+    leases = Leases()
+    leases.away = True
+    keeper = a_keeper(leases, clock)
+    assert not await keeper.renew()
+    keeping = asyncio.create_task(keeper.keep())
+    await settle()
+    await clock.advance(5)
+    assert not leases.kept
+    leases.away = False
+    await clock.advance(1)
+    assert await leases.alive(clock.now())
+    keeping.cancel()
+    await asyncio.wait([keeping])
+
+
 async def test_a_lease_is_given_back_and_a_store_that_is_away_is_no_obstacle(
     clock: ManualClock,
 ) -> None:

@@ -58,7 +58,7 @@ class Completer:
 
         The one look-up on this path, and only for algorithms that give no URI themselves.
         """
-        if await self._payloads.size(Content.RESULT, key) is None:
+        if self._payloads is None or await self._payloads.size(Content.RESULT, key) is None:
             return ""
         return self._payloads.uri(Content.RESULT, key)
 

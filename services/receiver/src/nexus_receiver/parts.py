@@ -13,6 +13,7 @@ class ReceiverParts:
     """Open adapters; whoever opened them closes them after the receiver."""
 
     store: CheckpointStore
-    payloads: PayloadStore
+    payloads: PayloadStore | None
+    """Where algorithms upload results; None where they all keep results themselves."""
     callback: SchedulerCallback
     clock: Clock

@@ -34,7 +34,8 @@ async def open_receiver(
     """
     health = Health()
     health.watch("checkpoint-store", parts.store.ping)
-    health.watch("payload-store", parts.payloads.ping)
+    if parts.payloads is not None:
+        health.watch("payload-store", parts.payloads.ping)
     app = _make_app(parts, settings, health)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))

@@ -14,6 +14,10 @@ log = structlog.get_logger()
 # Two renewals may fail before the third comes too late.
 _RENEWALS = 3
 
+# Between two tries while the store is away, in seconds: once it is back, receivers are to know soon
+# whom to call.
+_PAUSE = 1.0
+
 
 class LeaseKeeper:
     """Holds the lease of a scheduler while it lives."""
@@ -31,22 +35,30 @@ class LeaseKeeper:
         self._callback_url = callback_url
         self._duration = duration
         self._clock = clock
+        self._renewed = False
 
-    async def renew(self) -> None:
-        """Renew the lease once."""
+    async def renew(self) -> bool:
+        """Renew the lease once. False when the store is away.
+
+        That is no fault of the scheduler's: it goes on, and what it owns is late at worst.
+        """
         expires_at = self._clock.now() + self._duration
-        await self._leases.renew(
-            Lease(owner=self._owner, callback_url=self._callback_url, expires_at=expires_at)
-        )
+        lease = Lease(owner=self._owner, callback_url=self._callback_url, expires_at=expires_at)
+        try:
+            await self._leases.renew(lease)
+        except UnavailableError as error:
+            log.warning("lease not renewed", owner=self._owner, error=str(error))
+            self._renewed = False
+        else:
+            self._renewed = True
+        return self._renewed
 
     async def keep(self) -> None:
         """Renew the lease again and again, until cancelled."""
+        between = self._duration.total_seconds() / _RENEWALS
         while True:
-            await self._clock.sleep(self._duration.total_seconds() / _RENEWALS)
-            try:
-                await self.renew()
-            except UnavailableError as error:
-                log.warning("lease not renewed", owner=self._owner, error=str(error))
+            await self._clock.sleep(between if self._renewed else min(_PAUSE, between))
+            await self.renew()
 
     async def release(self) -> None:
         """Let others take over at once. What fails here, time does."""

@@ -19,7 +19,8 @@ class SupervisorParts:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
-    payloads: PayloadStore
+    payloads: PayloadStore | None
+    """Renews the URLs of runs that waited long; None where only schedulers reach it."""
     clusters: Mapping[str, Cluster]
     """Those that this supervisor looks after."""
     callback: SchedulerCallback

@@ -1,13 +1,18 @@
 """The way in which receivers and supervisors tell schedulers of finished runs."""
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+import structlog
 
 from nexus_core.adapters.http.scheduler_callback import HttpSchedulerCallback
+from nexus_core.adapters.mute.scheduler_callback import MuteSchedulerCallback
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.scheduler_callback import SchedulerCallback
 from nexus_core.settings.sections import ServiceSettings
+
+log = structlog.get_logger()
 
 
 def open_callback(
@@ -16,7 +21,13 @@ def open_callback(
     clock: Clock,
     tasks_above: BackgroundTasks | None = None,
 ) -> AbstractAsyncContextManager[SchedulerCallback]:
-    """Open the call back to all schedulers that hold a lease."""
+    """Open the call back to all schedulers that hold a lease; without a secret, to none."""
+    if not settings.callback.secret:
+        log.warning(
+            "call backs are off, who waits for a result asks the store",
+            set="callback.secret (NEXUS__CALLBACK__SECRET), the same for all services",
+        )
+        return nullcontext(MuteSchedulerCallback())
     return HttpSchedulerCallback.open(
         leases,
         clock,

@@ -21,11 +21,14 @@ def prepare_data_folder(settings: S) -> S:
     """Make the data folder; return the settings with the secrets that nobody set.
 
     They are made once and kept, so that URLs that were signed before a restart stay valid, and
-    services on one folder share them. Where services share no folder, they have to be set.
+    services on one folder share them. With a checkpoint store elsewhere services share no folder:
+    none is made, and the secrets stay as they were set.
 
     Raises:
         UnavailableError: the folder or a file in it can't be made or read.
     """
+    if settings.cql_store_type != "embedded":
+        return settings
     folder = Path(settings.data_path)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -79,7 +79,7 @@ class Launcher:
     def __init__(
         self,
         store: CheckpointStore,
-        payloads: PayloadStore,
+        payloads: PayloadStore | None,
         clusters: Mapping[str, Cluster],
         settler: Settler,
         clock: Clock,
@@ -161,9 +161,10 @@ class Launcher:
     async def _fresh_manifest(self, run: BufferedRun) -> bytes:
         """Return the manifest with URLs that will outlive the Job's start.
 
-        Most runs start within seconds, and signing again would be work for nothing.
+        Most runs start within seconds, and signing again would be work for nothing. Where there is
+        no payload store, as beside schedulers that keep it to themselves, the URLs stay.
         """
-        if self._clock.now() - run.made_at < run.valid_for / 4:
+        if self._payloads is None or self._clock.now() - run.made_at < run.valid_for / 4:
             return run.manifest
         urls = RunUrls(
             payload=await self._payloads.download_url(Content.PAYLOAD, run.key, run.valid_for),

@@ -1,0 +1,1 @@
+"""Adapters that do nothing, for parts that a deployment goes without."""
