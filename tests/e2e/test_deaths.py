@@ -16,8 +16,9 @@ from nexus_core.adapters.sqlite.database import SqliteDatabase
 from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
 from nexus_core.domain.checkpoint import RunFilter
 from nexus_core.domain.stages import Stage
+from support.caller import REPOSITORY
 from support.processes import end_pods, is_alive, number_in, until
-from support.standalone import REPOSITORY, Standalone
+from support.standalone import Standalone
 
 HELLO = {"algorithmParameters": {"name": "Ada"}}
 GREETING = {"greeting": "Hello, Ada!"}

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.standalone import Standalone, start_service
+from support.caller import start_service
+from support.standalone import Standalone
 
 
 @pytest.fixture

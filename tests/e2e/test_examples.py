@@ -5,7 +5,8 @@ import json
 import sys
 from typing import Any
 
-from support.standalone import REPOSITORY, Standalone
+from support.caller import REPOSITORY
+from support.standalone import Standalone
 
 ENDINGS = {
     "hello-world": "COMPLETED",

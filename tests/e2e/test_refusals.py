@@ -4,7 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from support.standalone import REPOSITORY, Standalone
+from support.caller import REPOSITORY
+from support.standalone import Standalone
 
 
 async def _refusal(standalone: Standalone, **settings: str) -> str:

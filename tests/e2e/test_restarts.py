@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.standalone import PATIENCE, Standalone
+from support.caller import PATIENCE
+from support.standalone import Standalone
 
 # Longer than the default for a test: this many runs keep two cores busy for half a minute.
 pytestmark = pytest.mark.timeout(300)
