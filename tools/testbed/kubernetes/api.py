@@ -13,18 +13,24 @@ from tools.testbed.kubernetes.kubeconfig import Endpoint
 
 Resource = Mapping[str, Any]
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+DEFAULT_SECONDS = 10.0
+"""How long an answer is waited for."""
+
 _CONFLICT = 409
 
 
 class Api:
     """A client of one API server; an async context manager."""
 
-    def __init__(self, endpoint: Endpoint, certificate: Certificate) -> None:
+    def __init__(
+        self, endpoint: Endpoint, certificate: Certificate, seconds: float = DEFAULT_SECONDS
+    ) -> None:
         context = ssl.create_default_context(cafile=str(endpoint.ca))
         context.load_cert_chain(certificate.certificate, certificate.key)
         self._session = aiohttp.ClientSession(
-            endpoint.url, connector=aiohttp.TCPConnector(ssl=context), timeout=_TIMEOUT
+            endpoint.url,
+            connector=aiohttp.TCPConnector(ssl=context),
+            timeout=aiohttp.ClientTimeout(total=seconds),
         )
 
     async def __aenter__(self) -> Self:

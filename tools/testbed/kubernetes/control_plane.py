@@ -6,7 +6,7 @@ from pathlib import Path
 from tools.testbed.builds import Say
 from tools.testbed.certificates import Authority, Certificate
 from tools.testbed.kubernetes import flags, kubeconfig
-from tools.testbed.kubernetes.api import Api
+from tools.testbed.kubernetes.api import DEFAULT_SECONDS, Api
 from tools.testbed.kubernetes.binaries import Binaries, install
 from tools.testbed.places import Places
 from tools.testbed.ports import LOOPBACK, free_ports
@@ -105,9 +105,9 @@ class ControlPlane:
         """Let a frozen API server go on."""
         self.apiserver.send(signal.SIGCONT)
 
-    def api(self) -> Api:
+    def api(self, seconds: float = DEFAULT_SECONDS) -> Api:
         """Return a client with an administrator's rights; an async context manager."""
-        return Api(self.endpoint, self.administrator)
+        return Api(self.endpoint, self.administrator, seconds)
 
     def kubeconfig_of(self, name: str, certificate: Certificate) -> Path:
         """Write `<name>.kubeconfig` for whom a certificate names."""
