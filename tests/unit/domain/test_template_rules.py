@@ -5,55 +5,11 @@ import pytest
 
 from nexus_core.domain.template import TemplateSpec, WorkgroupSpec
 from nexus_core.domain.template_rules import template_problems, workgroup_problems
-
-SOUND: dict[str, Any] = {
-    "container": {
-        "image": "team/hello-world",
-        "registry": "registry.test:5000/algorithms",
-        "versionTag": "v1.0_2",
-        "serviceAccountName": "runner",
-    },
-    "command": "python3 -u main.py",
-    "args": ["--sas-uri=%s"],
-    "computeResources": {
-        "cpuLimit": "1",
-        "memoryLimit": "500Mi",
-        "limits": {"cpu": 2, "memory": "1Gi", "ephemeral-storage": "0"},
-        "requests": {"cpu": "1500m", "memory": "1Gi"},
-        "defaultResourceQuota": "0.5",
-        "customResources": {"nvidia.com/gpu": "1"},
-    },
-    "workgroupRef": {"name": "default", "kind": "NexusAlgorithmWorkgroup", "group": "any"},
-    "payloadConfiguration": {"payloadValidFor": "24h", "payloadSerialization": "backend"},
-    "runtimeEnvironment": {
-        "environmentVariables": [
-            {"name": "LEVEL", "value": "3"},
-            {"name": "EMPTY"},
-            {"name": "NEXUS__ALGORITHM_NAME", "value": "overridden by Nexus' own"},
-            {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
-        ],
-        "mappedEnvironmentVariables": [{"secretRef": {"name": "s"}, "prefix": "S_"}],
-        "configurationFileMounts": {"settings": {"name": "settings", "mountPath": "/settings"}},
-        "secretFileMounts": {"keys": {"name": "keys", "mountPath": "/keys", "readOnly": True}},
-        "storageMounts": {"emptyDir": {"name": "scratch", "mountPath": "/scratch"}},
-        "annotations": {"team.test/owner": "science"},
-        "deadlineSeconds": 60,
-        "maximumRetries": 0,
-    },
-    "errorHandlingBehaviour": {"transientExitCodes": [1, 137], "fatalExitCodes": [255]},
-    "datadogIntegrationSettings": {"mountDatadogSocket": True},
-}
+from support.mistakes import EVERYTHING, changed
 
 
 def a_spec(path: str, value: Any) -> TemplateSpec:
-    """A sound spec but for one value, at a dotted path."""
-    document = msgspec.json.decode(msgspec.json.encode(SOUND))
-    *parents, last = path.split(".")
-    place = document
-    for name in parents:
-        place = place[name]
-    place[last] = value
-    return msgspec.convert(document, TemplateSpec)
+    return msgspec.convert(changed(EVERYTHING, path, value), TemplateSpec)
 
 
 def fields(spec: TemplateSpec) -> list[str]:
@@ -61,11 +17,11 @@ def fields(spec: TemplateSpec) -> list[str]:
 
 
 def test_a_template_that_uses_everything_is_sound() -> None:
-    assert template_problems(msgspec.convert(SOUND, TemplateSpec)) == ()
+    assert template_problems(msgspec.convert(EVERYTHING, TemplateSpec)) == ()
 
 
 def test_a_template_with_only_what_is_required_is_sound() -> None:
-    document = {"container": SOUND["container"], "command": "run"}
+    document = {"container": EVERYTHING["container"], "command": "run"}
     assert template_problems(msgspec.convert(document, TemplateSpec)) == ()
 
 

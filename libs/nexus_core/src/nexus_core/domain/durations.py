@@ -6,6 +6,9 @@ from functools import lru_cache
 
 from nexus_core.domain.errors import InvalidInputError
 
+DURATION_RULE = "must be a duration such as 24h, 1h30m or 1.5s, at most 292 years"
+"""What to say of a text that is no duration."""
+
 _NANOSECONDS = {
     "ns": 1,
     "us": 10**3,
@@ -43,9 +46,7 @@ def parse_duration(text: str) -> timedelta:
         return timedelta()
     nanoseconds = _nanoseconds(unsigned) if len(text) <= _MAX_LENGTH else None
     if nanoseconds is None:
-        raise InvalidInputError(
-            f"must be a duration such as 24h, 1h30m or 1.5s, at most 292 years; got {text[:40]!r}"
-        )
+        raise InvalidInputError(f"{DURATION_RULE}; got {text[:40]!r}")
     duration = timedelta(microseconds=nanoseconds // 1000)
     return -duration if text.startswith("-") else duration
 

@@ -15,10 +15,12 @@ RESOURCE_NAME_RULE = f"must be a lower-case DNS name of at most {MAX_NAME_LENGTH
 """What to say of a text that is no resource name."""
 
 # No `.` or `-` at an end, no two dots in a row.
-_NAME = re.compile(r"[a-z0-9]((\.?-)*\.?[a-z0-9])*")
+RESOURCE_NAME_PATTERN = re.compile(r"[a-z0-9]((\.?-)*\.?[a-z0-9])*")
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-ResourceName = Annotated[str, Meta(max_length=MAX_NAME_LENGTH, pattern=f"^{_NAME.pattern}$")]
+ResourceName = Annotated[
+    str, Meta(max_length=MAX_NAME_LENGTH, pattern=f"^{RESOURCE_NAME_PATTERN.pattern}$")
+]
 """The type of what `is_resource_name`."""
 
 RequestId = Annotated[str, Meta(pattern=f"^{_REQUEST_ID.pattern}$")]
@@ -37,7 +39,7 @@ class RunKey(msgspec.Struct, frozen=True, order=True, gc=False):
 
 def is_resource_name(text: str) -> bool:
     """Tell whether `text` can name a template, workgroup or cluster: lower-case DNS, at most 63."""
-    return len(text) <= MAX_NAME_LENGTH and _NAME.fullmatch(text) is not None
+    return len(text) <= MAX_NAME_LENGTH and RESOURCE_NAME_PATTERN.fullmatch(text) is not None
 
 
 def is_request_id(text: str) -> bool:

@@ -9,6 +9,11 @@ from nexus_core.domain.template import Quantity
 DEFAULT_RESOURCE_QUOTA = Decimal("0.1")
 """Share of the CPU limit that a run requests where its template says nothing (the contract's)."""
 
+QUANTITY_RULE = "must be a quantity such as 500Mi, 1000m, 1e3 or 2, below 2^63"
+"""What to say of a text that is no quantity."""
+QUOTA_RULE = "must be a number above 0 and at most 1"
+"""What to say of a text that is no share."""
+
 _SUFFIXES = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
@@ -84,7 +89,7 @@ def parse_quota(text: str) -> Decimal:
     except InvalidInputError:
         quota = Decimal(0)
     if not 0 < quota <= 1:
-        raise InvalidInputError(f"must be a number above 0 and at most 1; got {text[:40]!r}")
+        raise InvalidInputError(f"{QUOTA_RULE}; got {text[:40]!r}")
     return quota
 
 
@@ -109,6 +114,4 @@ def _text(value: Quantity) -> str:
 
 
 def _refusal(text: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"must be a quantity such as 500Mi, 1000m, 1e3 or 2, below 2^63; got {text[:40]!r}"
-    )
+    return InvalidInputError(f"{QUANTITY_RULE}; got {text[:40]!r}")

@@ -33,18 +33,26 @@ class Container(Spec, frozen=True):
     """The image that a run starts, and the service account that it runs as."""
 
     image: str
+    """The image's name below its registry, in lower case, without its tag."""
     registry: str
+    """Where the image is, such as `ghcr.io/my-team`."""
     version_tag: str
+    """The image's tag, such as `v1.2.3` or `v1.2.3@sha256:…`."""
     service_account_name: str = ""
+    """Whom the pods are to the cluster; empty: the namespace's default account."""
 
 
 class ComputeResources(Spec, frozen=True):
     """What a run may use. `limits` wins over the older `cpuLimit` and `memoryLimit`."""
 
     cpu_limit: str = ""
+    """The older way to say `limits.cpu`."""
     memory_limit: str = ""
+    """The older way to say `limits.memory`."""
     requests: dict[str, Quantity] | None = None
+    """Resource name to quantity, at most the limit. None: the limits, CPU scaled by the quota."""
     limits: dict[str, Quantity] | None = None
+    """Resource name to quantity, such as `cpu: "2"` or `memory: 512Mi`."""
     default_resource_quota: str = ""
     """Share of the CPU limit to request where `requests` is missing; a number, default 0.1."""
     custom_resources: dict[str, str] | None = None
@@ -55,8 +63,11 @@ class WorkgroupRef(Spec, frozen=True):
     """Names the workgroup that says where runs of a template go."""
 
     name: str = ""
+    """A workgroup in the namespace of the template."""
     group: str = ""
+    """For readers: `science.sneaksanddata.com`."""
     kind: str = ""
+    """`NexusAlgorithmWorkgroup`, or empty."""
 
 
 class PayloadConfiguration(Spec, frozen=True):
@@ -82,6 +93,7 @@ class RuntimeEnvironment(Spec, frozen=True):
     storage_mounts: dict[str, dict[str, Any]] | None = None
     """Name of a claim, or `emptyDir`, to a core `VolumeMount`."""
     annotations: dict[str, str] | None = None
+    """Set on the Job and its pods."""
     deadline_seconds: int | None = None
     """How long all tries of a run may take together, in seconds."""
     maximum_retries: int | None = None
@@ -101,6 +113,7 @@ class DatadogIntegrationSettings(Spec, frozen=True):
     """Datadog's agent socket."""
 
     mount_datadog_socket: bool | None = None
+    """Whether `/var/run/datadog` of the node is mounted, as the volume `dsdsocket`."""
 
 
 class TemplateSpec(Spec, frozen=True):
@@ -110,6 +123,8 @@ class TemplateSpec(Spec, frozen=True):
     command: str
     """Split on spaces; the first word is the program."""
     args: list[str] | None = None
+    """In one that contains `sas-uri`, `%s` becomes the payload's URL; in one that contains
+    `request-id`, the id of the run."""
     compute_resources: ComputeResources | None = None
     workgroup_ref: WorkgroupRef | None = None
     payload_configuration: PayloadConfiguration | None = None
@@ -122,8 +137,11 @@ class WorkgroupSpec(Spec, frozen=True):
     """Where runs go, and what their pods tolerate. The spec of a `NexusAlgorithmWorkgroup`."""
 
     cluster: str
+    """A cluster that the scheduler reaches, by the name of its kubeconfig file."""
     description: str = ""
+    """For people."""
     capabilities: dict[str, bool] | None = None
+    """For people: what the nodes have, such as `gpu: true`."""
     tolerations: list[dict[str, Any]] | None = None
     """Core `Toleration` objects."""
     affinity: dict[str, Any] | None = None

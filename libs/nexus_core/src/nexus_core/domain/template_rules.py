@@ -56,6 +56,7 @@ MUST_NOT_BE_NEGATIVE = "must not be negative"
 MUST_BE_WHOLE = "must be a whole number"
 MUST_FIT_THE_LIMIT = "must be at most the limit"
 MUST_NAME_A_SOURCE = "must hold either configMapRef or secretRef, with a name"
+MUST_NAME_THE_SOURCE = "must name the source of each mount"
 MUST_HAVE_ONE_VALUE = "must hold either value or valueFrom, not both"
 
 
@@ -257,7 +258,7 @@ def _mounts(runtime: RuntimeEnvironment, path: str, *, mounts_socket: bool) -> I
                 mount.get("mountPath"),
             )
             if not source:
-                yield Problem(f"{path}.{kind}", "must name the source of each mount")
+                yield Problem(f"{path}.{kind}", MUST_NAME_THE_SOURCE)
             if not isinstance(name, str) or not VOLUME_NAME.allows(name):
                 yield Problem(f"{field}.name", VOLUME_NAME.message)
             elif name in names:

@@ -7,6 +7,8 @@ import re
 
 import msgspec
 
+from nexus_core.domain.names import MAX_NAME_LENGTH, RESOURCE_NAME_PATTERN, RESOURCE_NAME_RULE
+
 
 class TextRule(msgspec.Struct, frozen=True):
     """What a text may be."""
@@ -22,6 +24,7 @@ class TextRule(msgspec.Struct, frozen=True):
         return len(text) <= self.max_length and self.pattern.fullmatch(text) is not None
 
 
+RESOURCE_NAME = TextRule(RESOURCE_NAME_PATTERN, RESOURCE_NAME_RULE, MAX_NAME_LENGTH)
 # An image's whole reference may have 255 characters before its tag.
 REGISTRY = TextRule(
     re.compile(r"[A-Za-z0-9]([-A-Za-z0-9._:/]*[A-Za-z0-9])?"),
