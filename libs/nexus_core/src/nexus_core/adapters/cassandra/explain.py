@@ -1,0 +1,135 @@
+"""Why connecting failed, in one line that names the thing.
+
+Drivers know little more than that it did. So we ask the server again ourselves: over TLS with the
+same files, and for its data centres.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from nexus_core.adapters.cassandra.driver import Fault
+from nexus_core.adapters.cassandra.errors import NotReachedError, UnusableError
+from nexus_core.adapters.cassandra.plan import AwsLogin, Login, Plan, Tls
+from nexus_core.adapters.cassandra.tls import tls_context
+from nexus_core.domain.errors import UnavailableError
+
+# A question that every server answers before any login, in the protocol's version 4; and how the
+# answer begins.
+_OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])
+_ANSWER = 0x84
+
+_RETRY_AFTER_SECONDS = 5.0
+
+DataCentres = Callable[[], Awaitable[set[str]]]
+"""Asks the servers for the names of their data centres, wherever they are."""
+
+
+async def explained(
+    plan: Plan, fault: tuple[Fault, str], data_centres: DataCentres
+) -> UnavailableError:
+    """Return what to tell of a connection that could not be made."""
+    meaning, words = fault
+    known = _of_words(plan, words)
+    if known is None and meaning in {Fault.NOT_SENT, Fault.UNUSABLE}:
+        known = await _of_handshake(plan)
+    if known is None and plan.local_dc:
+        known = await _of_data_centres(plan, data_centres)
+    if known is not None:
+        return UnusableError(f"{plan.name}: {known}", retry_after=_RETRY_AFTER_SECONDS)
+    if meaning is Fault.UNUSABLE:
+        return UnusableError(f"{plan.name}: {words}", retry_after=_RETRY_AFTER_SECONDS)
+    return NotReachedError(
+        f"{plan.name}: can't be reached: {words}", retry_after=_RETRY_AFTER_SECONDS
+    )
+
+
+def _of_words(plan: Plan, words: str) -> str | None:
+    if "bad credentials" in words.lower() or "failed to authenticate" in words.lower():
+        return f"refuses to let {_who(plan)} in: wrong password, or no such user"
+    if f"Keyspace '{plan.keyspace}' does not exist" in words:
+        return (
+            f"has no keyspace '{plan.keyspace}'; make it, or let `nexus-schema apply "
+            f"--create-keyspace` do so"
+        )
+    return None
+
+
+def _who(plan: Plan) -> str:
+    if isinstance(plan.login, Login):
+        return f"user '{plan.login.user}'"
+    if isinstance(plan.login, AwsLogin):
+        return f"AWS key '{plan.login.access_key_id or 'of the default chain'}'"
+    return "anybody without a user"
+
+
+async def _of_handshake(plan: Plan) -> str | None:
+    """Shake hands with the first host that listens; return what is wrong with that."""
+    for host in plan.hosts:
+        try:
+            async with asyncio.timeout(plan.connect_seconds):
+                return await (
+                    _encrypted(host, plan.port, plan.tls) if plan.tls else _plain(host, plan.port)
+                )
+        except OSError:
+            # Nobody listens there, or not to us; `TimeoutError` is one of these.
+            continue
+    return None
+
+
+async def _plain(host: str, port: int) -> str | None:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        answer = await _asked(reader, writer)
+    finally:
+        writer.close()
+    if answer[:1] == bytes([_ANSWER]):
+        return None
+    return f"port {port} of {host} speaks no CQL in the clear; if it wants TLS, set `ca-path`"
+
+
+async def _encrypted(host: str, port: int, tls: Tls) -> str | None:
+    try:
+        reader, writer = await asyncio.open_connection(
+            host, port, ssl=tls_context(tls), server_hostname=host if tls.verify_address else ""
+        )
+        try:
+            # What the server thinks of our certificate comes after the handshake.
+            await _asked(reader, writer)
+        finally:
+            writer.close()
+    except ssl.SSLError as error:
+        return _of_tls(error, host, tls)
+    return None
+
+
+async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    writer.write(_OPTIONS)
+    with suppress(ConnectionError):
+        return await reader.read(1)
+    return b""
+
+
+def _of_tls(error: ssl.SSLError, host: str, tls: Tls) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"can't prove that it is {host}: {error.verify_message} (`ca-path` {tls.ca})"
+    reason = error.reason or str(error)
+    if "CERTIFICATE_REQUIRED" in reason:
+        return f"{host} wants a client certificate; set `certificate-path` and `key-path`"
+    if "ALERT" in reason:
+        alert = reason.partition("ALERT_")[2].replace("_", " ").lower()
+        return f"{host} refuses our certificate {tls.certificate}: {alert}"
+    if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
+        return f"{host} speaks no TLS on this port, and `ca-path` asks for it"
+    return f"{host} and we find no common TLS: {reason.replace('_', ' ').lower()}"
+
+
+async def _of_data_centres(plan: Plan, data_centres: DataCentres) -> str | None:
+    try:
+        known = await data_centres()
+    except UnavailableError:
+        return None
+    if plan.local_dc in known:
+        return None
+    return f"has no data centre '{plan.local_dc}' (`local-dc`); it has {', '.join(sorted(known))}"
