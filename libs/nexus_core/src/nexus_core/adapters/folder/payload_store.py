@@ -14,14 +14,14 @@ from nexus_core.adapters.folder.file_system import unavailable
 from nexus_core.adapters.folder.group_writer import LANES, GroupWriter
 from nexus_core.adapters.folder.placements import place_all
 from nexus_core.adapters.folder.threads import Threads
-from nexus_core.domain.data_urls import Door, SignedUrls
+from nexus_core.adapters.scheduler_urls import SchedulerUrls
+from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey, parse_run_key
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.payload_store import Content, Stored
 
 _SUFFIXES = {Content.PAYLOAD: "", Content.RESULT: ".result"}
-_DOORS = {Content.PAYLOAD: Door.PAYLOADS, Content.RESULT: Door.RESULTS}
 
 # Beside the lanes of the group writer: for reads and for uploads, which must not wait for each
 # other's whole length, and do not, since a trip carries one piece.
@@ -34,14 +34,11 @@ class FolderPayloadStore:
     Its URLs lead to a scheduler, which verifies and serves them.
     """
 
-    def __init__(
-        self, drafts: DraftFolder, threads: Threads, urls: SignedUrls, clock: Clock
-    ) -> None:
+    def __init__(self, drafts: DraftFolder, threads: Threads, urls: SchedulerUrls) -> None:
         self._threads = threads
         self._drafts = drafts
         self._root = str(drafts.root)
         self._urls = urls
-        self._clock = clock
         self._group = GroupWriter(threads, partial(place_all, drafts))
 
     @classmethod
@@ -60,7 +57,7 @@ class FolderPayloadStore:
             stack.callback(drafts.close)
             stack.push_async_callback(threads.close)
             await threads.run(drafts.open)
-            store = cls(drafts, threads, urls, clock)
+            store = cls(drafts, threads, SchedulerUrls(urls, clock))
             stack.push_async_callback(store._group.close)
             yield store
 
@@ -102,10 +99,7 @@ class FolderPayloadStore:
         self, content: Content, key: RunKey, valid_for: timedelta, content_hash: str = ""
     ) -> str:
         """Return a signed URL of the scheduler to GET content."""
-        now = self._clock.now()
-        return self._urls.make(
-            _DOORS[content], key, now=now, valid_for=valid_for, checksum=content_hash
-        )
+        return self._urls.download(content, key, valid_for, content_hash)
 
     async def upload_url(self, content: Content, key: RunKey, valid_for: timedelta) -> str:
         """Return a signed URL of the scheduler to PUT a result to.
@@ -113,9 +107,7 @@ class FolderPayloadStore:
         Raises:
             ValueError: the content is a payload; those come with their request.
         """
-        if content is not Content.RESULT:
-            raise ValueError("only results are uploaded")
-        return self._urls.make(Door.UPLOADS, key, now=self._clock.now(), valid_for=valid_for)
+        return self._urls.upload(content, key, valid_for)
 
     async def ping(self) -> None:
         """Return when the folder is there, can be written, and its disk has room."""
