@@ -10,22 +10,28 @@ from nexus_core.adapters.folder.payload_store import FolderPayloadStore
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.ports.payload_store import PayloadStore
 from support.clock import ManualClock
+from support.s3 import a_prefix, open_s3_store, s3_settings
 
 OpenStore = Callable[[], AbstractAsyncContextManager[PayloadStore]]
 """Opens the same store, once more each time."""
 
 
-def a_folder(folder: Path) -> OpenStore:
+def a_folder(_: pytest.FixtureRequest, folder: Path) -> OpenStore:
     urls = SignedUrls("http://127.0.0.1:8080", b"a secret of tests")
     return lambda: FolderPayloadStore.open(folder / "payloads", urls, ManualClock())
 
 
-ADAPTERS = {"folder": a_folder}
+def a_bucket(request: pytest.FixtureRequest, _: Path) -> OpenStore:
+    settings = s3_settings(request.getfixturevalue("s3_server"), a_prefix())
+    return lambda: open_s3_store(settings)
 
 
-@pytest.fixture(params=ADAPTERS)
+ADAPTERS = {"folder": a_folder, "s3": a_bucket}
+
+
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.integration)])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
-    return ADAPTERS[request.param](tmp_path)
+    return ADAPTERS[request.param](request, tmp_path)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from nexus_core.composition.signing import signing_secret
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.settings.values import Secret
@@ -25,6 +26,7 @@ def prepare_data_folder(settings: S) -> S:
     none is made, and the secrets stay as they were set.
 
     Raises:
+        SettingsError: two settings give different secrets.
         UnavailableError: the folder or a file in it can't be made or read.
     """
     if settings.cql_store_type != "embedded":
@@ -32,7 +34,7 @@ def prepare_data_folder(settings: S) -> S:
     folder = Path(settings.data_path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        signing = settings.signing.secret or _kept(folder / "signing.secret")
+        signing = signing_secret(settings) or _kept(folder / "signing.secret")
         callback = settings.callback.secret or _kept(folder / "callback.secret")
     except OSError as error:
         raise UnavailableError(

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
 from nexus_core.composition.payload_stores import open_payload_store
+from nexus_core.composition.signing import open_signed_urls
 from nexus_core.domain.data_urls import SignedUrls
-from nexus_core.domain.errors import InvalidInputError
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.run_index import RunIndex
-from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
 
 
@@ -37,7 +36,7 @@ async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[
         UnavailableError: a store can't be opened.
         InvalidInputError: what is there is no store of this Nexus.
     """
-    urls = _signed_urls(settings)
+    urls = open_signed_urls(settings)
     async with (
         open_checkpoint_stores(settings, clock) as checkpoints,
         open_payload_store(settings, urls, clock) as payloads,
@@ -49,12 +48,3 @@ async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[
             payloads=payloads,
             urls=urls,
         )
-
-
-def _signed_urls(settings: ServiceSettings) -> SignedUrls:
-    try:
-        return SignedUrls(
-            settings.scheduler_url, settings.signing.secret.encode(), settings.signing.tenant_id
-        )
-    except InvalidInputError as error:
-        raise SettingsError(f"signing.secret (NEXUS__SIGNING__SECRET): {error}") from error
