@@ -4,6 +4,7 @@ It is the only one with signed logins for Amazon Keyspaces.
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -133,9 +134,14 @@ class DatastaxDriver:
 
 async def open_driver(plan: Plan) -> DatastaxDriver:
     """Connect. Raises the driver's own errors."""
+    # What matters comes back as an error; it logs the same with its stack, at every try.
+    logging.getLogger("cassandra").setLevel(logging.CRITICAL)
     cluster = await asyncio.to_thread(_cluster, plan)
     try:
-        session = await asyncio.to_thread(cluster.connect, plan.keyspace or None)
+        session = await asyncio.to_thread(cluster.connect)
+        if plan.keyspace:
+            # Not while connecting: that a keyspace is missing is then no more than a failed host.
+            await asyncio.to_thread(session.set_keyspace, plan.keyspace)
     except BaseException:
         # Its threads go on trying otherwise. Not awaited: who cancels us does not wait for it.
         asyncio.get_running_loop().run_in_executor(None, cluster.shutdown)

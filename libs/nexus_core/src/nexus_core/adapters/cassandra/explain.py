@@ -20,6 +20,9 @@ from nexus_core.domain.errors import UnavailableError
 _OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])
 _ANSWER = 0x84
 
+# A server that accepts our certificate waits for us to speak.
+_AFTERTHOUGHT_SECONDS = 1.0
+
 _RETRY_AFTER_SECONDS = 5.0
 
 DataCentres = Callable[[], Awaitable[set[str]]]
@@ -80,11 +83,14 @@ async def _of_handshake(plan: Plan) -> str | None:
 
 async def _plain(host: str, port: int) -> str | None:
     reader, writer = await asyncio.open_connection(host, port)
+    answer = b""
     try:
-        answer = await _asked(reader, writer)
+        writer.write(_OPTIONS)
+        with suppress(ConnectionError):
+            answer = await reader.read(1)
     finally:
-        writer.close()
-    if answer[:1] == bytes([_ANSWER]):
+        writer.transport.abort()
+    if answer == bytes([_ANSWER]):
         return None
     return f"port {port} of {host} speaks no CQL in the clear; if it wants TLS, set `ca-path`"
 
@@ -95,20 +101,24 @@ async def _encrypted(host: str, port: int, tls: Tls) -> str | None:
             host, port, ssl=tls_context(tls), server_hostname=host if tls.verify_address else ""
         )
         try:
-            # What the server thinks of our certificate comes after the handshake.
-            await _asked(reader, writer)
+            return await _of_our_certificate(reader, host, tls)
         finally:
-            writer.close()
+            writer.transport.abort()
     except ssl.SSLError as error:
         return _of_tls(error, host, tls)
-    return None
 
 
-async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    writer.write(_OPTIONS)
-    with suppress(ConnectionError):
-        return await reader.read(1)
-    return b""
+async def _of_our_certificate(reader: asyncio.StreamReader, host: str, tls: Tls) -> str | None:
+    """Return what the server says of our certificate, which comes after the handshake."""
+    try:
+        async with asyncio.timeout(_AFTERTHOUGHT_SECONDS):
+            # Nothing is asked: it would be answered by a reset, which swallows what was said.
+            await reader.read(1)
+    except TimeoutError:
+        return None
+    except ConnectionResetError:
+        pass
+    return f"{host} ends the connection when it has seen our certificate {tls.certificate}"
 
 
 def _of_tls(error: ssl.SSLError, host: str, tls: Tls) -> str:
