@@ -4,11 +4,13 @@ import yaml
 
 from tools.testbed.cassandra.configuration import CassandraPorts, write_configuration
 
+_FILES = (Path("/keys.pem"), Path("/ca.pem"))
+
 
 def test_a_node_listens_where_it_was_told_and_on_loopback_alone(tmp_path: Path) -> None:
     ports = CassandraPorts(plain=20_001, tls=20_002, storage=20_003)
 
-    path = write_configuration(tmp_path, ports, Path("/keys.pem"), Path("/ca.pem"))
+    path = write_configuration(tmp_path, ports, *_FILES, "each write")
 
     read = yaml.safe_load(path.read_text())
     assert {
@@ -24,7 +26,7 @@ def test_a_node_listens_where_it_was_told_and_on_loopback_alone(tmp_path: Path) 
 def test_clients_need_a_certificate_of_the_authority_on_the_port_for_tls(tmp_path: Path) -> None:
     ports = CassandraPorts(plain=20_001, tls=20_002, storage=20_003)
 
-    path = write_configuration(tmp_path, ports, Path("/keys.pem"), Path("/ca.pem"))
+    path = write_configuration(tmp_path, ports, *_FILES, "each write")
 
     options = yaml.safe_load(path.read_text())["client_encryption_options"]
     assert options["require_client_auth"]

@@ -6,6 +6,7 @@ for tests that want one of their own to kill. What is kept in it does not: no ke
 - `pom.xml`: which versions
 - `jvm.options`, `logback.xml`, `configuration`: how it runs
 - `distribution`: fetching it into the cache
+- `cql`: speaking its protocol
 - `roles`: the users, and whether it answers
 - `server`: one Cassandra in a folder
 - `room`: what `up` calls

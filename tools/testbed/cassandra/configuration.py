@@ -3,8 +3,9 @@
 Timeouts, limits of batches and tombstones stay as Cassandra ships them: tests should meet them.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import yaml
 
@@ -12,6 +13,20 @@ from tools.testbed.ports import LOOPBACK
 
 LOCAL_DC = "datacenter1"
 """What the snitch below calls the only data centre."""
+
+
+Durability = Literal["each write", "now and then"]
+"""When the log is on disk: before a write is acknowledged, or within ten seconds.
+
+Production goes without syncs, since a write is in the logs of several replicas. Then a node that is
+killed loses what it acknowledged in the last tenth of a second: the replay of its log ends at the
+last mark, and marks are made that often. Where there is one node only, that is a loss.
+"""
+
+_LOG_SYNCS: Mapping[Durability, Mapping[str, object]] = {
+    "each write": {"commitlog_sync": "batch"},
+    "now and then": {"commitlog_sync": "periodic", "commitlog_sync_period": "10s"},
+}
 
 
 class CassandraPorts(NamedTuple):
@@ -23,7 +38,9 @@ class CassandraPorts(NamedTuple):
     """Between nodes: nobody else comes, but it listens."""
 
 
-def write_configuration(folder: Path, ports: CassandraPorts, keys: Path, authority: Path) -> Path:
+def write_configuration(
+    folder: Path, ports: CassandraPorts, keys: Path, authority: Path, durability: Durability
+) -> Path:
     """Write `cassandra.yaml` for a node whose data lie in a folder.
 
     Args:
@@ -31,12 +48,13 @@ def write_configuration(folder: Path, ports: CassandraPorts, keys: Path, authori
         ports: Where the node listens, on loopback.
         keys: A PEM file of the node's key and certificate.
         authority: A PEM file of the authority that clients' certificates must come from.
+        durability: What an acknowledged write survives.
     """
     content = {
         "cluster_name": "nexus-testbed",
         **_ring(ports),
         **_clients(ports, keys, authority),
-        **_storage(),
+        **_storage(durability),
     }
     path = folder / "cassandra.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False))
@@ -81,16 +99,13 @@ def _clients(ports: CassandraPorts, keys: Path, authority: Path) -> dict[str, ob
     }
 
 
-def _storage() -> dict[str, object]:
+def _storage(durability: Durability) -> dict[str, object]:
     return {
         # A new cluster has no older nodes to stay readable for.
         "storage_compatibility_mode": "NONE",
         # Half the round trips of the classic one, and what Nexus recommends.
         "paxos_variant": "v2",
-        # As in production, where replicas make a write durable. An acknowledged write survives the
-        # death of the process (the log is a mapped file), though not that of the machine.
-        "commitlog_sync": "periodic",
-        "commitlog_sync_period": "10s",
+        **_LOG_SYNCS[durability],
         "commitlog_segment_size": "16MiB",
         "commitlog_total_space": "512MiB",
         # Two cores; the defaults are for more.

@@ -18,5 +18,8 @@ class CassandraRoom:
 
     async def start(self, places: Places, say: Say) -> CassandraDescription:
         """Start a node with certificates of the testbed's authority."""
-        server = CassandraServer(places.server("cassandra"), Authority(places.certificates))
+        # As fast as in production. Nobody kills the node that all tests share.
+        server = CassandraServer(
+            places.server("cassandra"), Authority(places.certificates), "now and then"
+        )
         return await server.start(places.cache, say)

@@ -5,7 +5,12 @@ from pathlib import Path
 import msgspec
 
 from tools.testbed.builds import Say
-from tools.testbed.cassandra.configuration import LOCAL_DC, CassandraPorts, write_configuration
+from tools.testbed.cassandra.configuration import (
+    LOCAL_DC,
+    CassandraPorts,
+    Durability,
+    write_configuration,
+)
 from tools.testbed.cassandra.distribution import jars, java_of_cassandra
 from tools.testbed.cassandra.roles import answers, new_login
 from tools.testbed.certificates import Authority
@@ -29,15 +34,22 @@ class CassandraServer(OneProcess):
     It may be started again after it ended in whatever way, and finds all it had.
     """
 
-    def __init__(self, folder: Path, authority: Authority | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority | None = None,
+        durability: Durability = "each write",
+    ) -> None:
         """Prepare a node; nothing is written before its start.
 
         Args:
             folder: Where configuration, data and log go. Absolute.
             authority: Issues its certificates and its clients'; one in `folder` by default.
+            durability: What an acknowledged write survives. By default a kill, for tests of that.
         """
         super().__init__("cassandra", folder, _STOP_SECONDS)
         self._authority = authority
+        self._durability: Durability = durability
         self._ports = CassandraPorts(*free_ports(len(CassandraPorts._fields)))
         self._superuser = new_login("nexus")
         self._reader = new_login("reader")
@@ -82,7 +94,7 @@ class CassandraServer(OneProcess):
         keys = self.folder / "node.pem"
         keys.touch(mode=0o600)
         keys.write_bytes(node.key.read_bytes() + node.certificate.read_bytes())
-        write_configuration(self.folder, self._ports, keys, authority.certificate)
+        write_configuration(self.folder, self._ports, keys, authority.certificate, self._durability)
         client = authority.issue("cassandra-client")
         expired = authority.issue("cassandra-expired", expired=True)
         return CassandraDescription(
