@@ -1,12 +1,17 @@
 """Every adapter of the three ports that share a store. Another adapter is another param."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from nexus_core.adapters.cassandra.connect import DriverName, open_session
+from nexus_core.adapters.cassandra.plan import Plan
+from nexus_core.adapters.cassandra.stores import Variant, open_cassandra_stores
 from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
 from nexus_core.adapters.sqlite.database import SqliteDatabase
 from nexus_core.adapters.sqlite.lease_store import SqliteLeaseStore
@@ -15,7 +20,10 @@ from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.run_index import RunIndex
+from support.cassandra import LIMITS, plan_of
+from support.cassandra_stores import INDEXED, UNINDEXED, forget_all, schema_of
 from support.clock import ManualClock
+from tools.testbed.description import CassandraDescription
 
 
 @dataclass(frozen=True)
@@ -23,6 +31,8 @@ class Stores:
     checkpoints: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    tick: timedelta
+    """The least difference between two times that the store keeps apart."""
 
 
 OpenStores = Callable[[Path, Clock], AbstractAsyncContextManager[Stores]]
@@ -35,13 +45,47 @@ async def sqlite_stores(folder: Path, clock: Clock) -> AsyncIterator[Stores]:
             SqliteCheckpointStore(database, clock),
             SqliteRunIndex(database),
             SqliteLeaseStore(database),
+            timedelta(microseconds=1),
         )
 
 
-@pytest.fixture(params=[sqlite_stores], ids=["sqlite"])
+@asynccontextmanager
+async def cassandra_stores(
+    plan: Plan, variant: Variant, _: Path, clock: Clock
+) -> AsyncIterator[Stores]:
+    async with open_session(plan, LIMITS, DriverName.ACSYLLA) as session:
+        await forget_all(session, indexed=variant.indexed)
+        async with open_cassandra_stores(session, clock, variant) as stores:
+            yield Stores(stores.checkpoints, stores.index, stores.leases, timedelta(milliseconds=1))
+
+
+@pytest.fixture(scope="session")
+def indexed_keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
+    with schema_of(cassandra_server, indexed=True) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def unindexed_keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
+    with schema_of(cassandra_server, indexed=False) as name:
+        yield name
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("cassandra-indexed", marks=pytest.mark.integration),
+        pytest.param("cassandra-unindexed", marks=pytest.mark.integration),
+    ]
+)
 def open_stores(request: pytest.FixtureRequest) -> OpenStores:
-    opener: OpenStores = request.param
-    return opener
+    if request.param == "sqlite":
+        return sqlite_stores
+    server = request.getfixturevalue("cassandra_server")
+    variant = INDEXED if request.param == "cassandra-indexed" else UNINDEXED
+    kind = "indexed" if variant.indexed else "unindexed"
+    plan = plan_of(server, request.getfixturevalue(f"{kind}_keyspace"))
+    return partial(cassandra_stores, plan, variant)
 
 
 @pytest.fixture
@@ -55,6 +99,11 @@ async def stores(
 ) -> AsyncIterator[Stores]:
     async with open_stores(tmp_path, clock) as opened:
         yield opened
+
+
+@pytest.fixture
+def tick(stores: Stores) -> timedelta:
+    return stores.tick
 
 
 @pytest.fixture

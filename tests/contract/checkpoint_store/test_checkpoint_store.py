@@ -24,7 +24,7 @@ from nexus_core.ports.checkpoint_store import CheckpointStore
 from support.clock import ManualClock
 from support.runs import LONG_AGO, a_buffered_job, a_checkpoint, a_template_spec
 
-LATER = LONG_AGO + timedelta(minutes=5, microseconds=1)
+LATER = LONG_AGO + timedelta(minutes=5, milliseconds=1)
 NOWHERE = RunKey("hello-world", "00000000-0000-0000-0000-000000000000")
 
 
@@ -47,7 +47,7 @@ async def test_what_was_accepted_is_found_whole(store: CheckpointStore) -> None:
         result_uri="s3a://results/1",
         algorithm_failure_cause="It failed.",
         algorithm_failure_details="Really.",
-        sent_at=LONG_AGO + timedelta(microseconds=123_456),
+        sent_at=LONG_AGO + timedelta(milliseconds=123),
         applied_configuration=a_template_spec(
             args=["--sas-uri=%s"],
             runtime_environment=RuntimeEnvironment(
@@ -110,6 +110,25 @@ async def test_a_time_in_another_zone_is_the_same_instant(store: CheckpointStore
     assert found is not None
     assert found.received_at == received
     assert found.received_at.utcoffset() == timedelta(0)
+
+
+async def test_times_are_kept_to_the_stores_own_tick(
+    store: CheckpointStore, tick: timedelta
+) -> None:
+    run = a_checkpoint(
+        received_at=LONG_AGO + tick,
+        sent_at=LONG_AGO + 123_456 * tick,
+        last_modified=LONG_AGO + tick,
+    )
+    await store.accept(run, None)
+    assert await store.find(run.key) == run
+
+    change = StageChange(to=Stage.FAILED, at=LATER + tick, sent_at=LATER - tick)
+    await store.advance(run.key, change)
+
+    found = await store.find(run.key)
+    assert found is not None
+    assert (found.last_modified, found.sent_at) == (change.at, change.sent_at)
 
 
 async def test_nothing_is_found_of_a_run_that_is_not_there(store: CheckpointStore) -> None:

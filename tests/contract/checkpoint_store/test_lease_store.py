@@ -7,7 +7,6 @@ from nexus_core.ports.lease_store import LeaseStore
 from support.runs import LONG_AGO
 
 SECOND = timedelta(seconds=1)
-INSTANT = timedelta(microseconds=1)
 
 
 def a_lease(owner: str = "scheduler-0", seconds: float = 30) -> Lease:
@@ -38,11 +37,11 @@ async def test_a_renewed_lease_replaces_the_owners_earlier_one_only(leases: Leas
 
 
 async def test_a_lease_lives_until_its_time_and_has_expired_from_then_on(
-    leases: LeaseStore,
+    leases: LeaseStore, tick: timedelta
 ) -> None:
     lease = a_lease()
     await leases.renew(lease)
-    just_before = lease.expires_at - INSTANT
+    just_before = lease.expires_at - tick
 
     assert list(await leases.alive(just_before)) == [lease]
     assert list(await leases.expired(just_before)) == []

@@ -1,6 +1,5 @@
 """What `ports.run_index` promises, sentence by sentence."""
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from itertools import product
@@ -26,15 +25,16 @@ TAGS = ("", "nightly", "weekly")
 FAR_FUTURE = LONG_AGO + timedelta(days=365)
 
 
-def some_runs(count: int) -> list[Checkpoint]:
-    """Runs of all sorts, in no order, many of them received in the same microsecond."""
-    random = Random(7)  # noqa: S311 - the same runs each time, so that a failure can be repeated
+def some_runs(count: int, tick: timedelta) -> list[Checkpoint]:
+    """Runs of all sorts, in no order, many of them received in the same tick."""
+    # The same runs each time, so that a failure can be repeated; but for their ids, since a store
+    # that others use may have those of the last time.
+    random = Random(7)  # noqa: S311
     return [
         a_checkpoint(
-            id=str(uuid.UUID(int=random.getrandbits(128), version=4)),
             algorithm=random.choice(ALGORITHMS),
             lifecycle_stage=random.choice(list(Stage)),
-            received_at=LONG_AGO + timedelta(microseconds=random.randrange(count // 3)),
+            received_at=LONG_AGO + random.randrange(count // 3) * tick,
             received_by_host=random.choice(OWNERS),
             tag=random.choice(TAGS),
             algorithm_failure_cause=random.choice(("", "It failed.")),
@@ -104,9 +104,9 @@ async def all_pages(
 
 
 async def test_the_runs_of_a_tag_come_whole_and_newest_first(
-    store: CheckpointStore, index: RunIndex
+    store: CheckpointStore, index: RunIndex, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(60))
+    runs = await stored(store, some_runs(60, tick))
 
     tagged = [run for run in runs if run.tag == "nightly"]
     assert list(await index.tagged("nightly")) == newest_first(tagged)
@@ -158,22 +158,24 @@ async def test_runs_without_a_parent_are_nobodys_children(
 
 # Lists.
 
-FILTERS = [
-    RunFilter(
-        algorithm=algorithm,
-        stages=frozenset(stages),
-        tag=tag,
-        received_from=received_from,
-        received_until=received_until,
-    )
-    for algorithm, stages, tag, received_from, received_until in product(
-        (None, "tsp"),
-        ((), (Stage.COMPLETED,), (Stage.BUFFERED, Stage.FAILED, Stage.CANCELLED)),
-        (None, "nightly"),
-        (None, LONG_AGO + timedelta(microseconds=5)),
-        (None, LONG_AGO + timedelta(microseconds=15)),
-    )
-]
+
+def filters(tick: timedelta) -> list[RunFilter]:
+    return [
+        RunFilter(
+            algorithm=algorithm,
+            stages=frozenset(stages),
+            tag=tag,
+            received_from=received_from,
+            received_until=received_until,
+        )
+        for algorithm, stages, tag, received_from, received_until in product(
+            (None, "tsp"),
+            ((), (Stage.COMPLETED,), (Stage.BUFFERED, Stage.FAILED, Stage.CANCELLED)),
+            (None, "nightly"),
+            (None, LONG_AGO + 5 * tick),
+            (None, LONG_AGO + 15 * tick),
+        )
+    ]
 
 
 def chosen(run: Checkpoint, where: RunFilter) -> bool:
@@ -187,22 +189,22 @@ def chosen(run: Checkpoint, where: RunFilter) -> bool:
 
 
 async def test_a_list_holds_what_its_filter_chooses_newest_first(
-    store: CheckpointStore, index: RunIndex
+    store: CheckpointStore, index: RunIndex, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(60))
+    runs = await stored(store, some_runs(60, tick))
 
-    for where in FILTERS:
+    for where in filters(tick):
         expected = [summary(run) for run in newest_first(runs) if chosen(run, where)]
         assert list(await index.runs(where, len(runs))) == expected, where
 
 
 @pytest.mark.parametrize("limit", [1, 7, 60])
 async def test_pages_of_a_list_have_no_gaps_and_no_repeats(
-    store: CheckpointStore, index: RunIndex, limit: int
+    store: CheckpointStore, index: RunIndex, limit: int, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(60))
+    runs = await stored(store, some_runs(60, tick))
 
-    for where in FILTERS[:: 1 if limit > 1 else 5]:
+    for where in filters(tick)[:: 1 if limit > 1 else 5]:
 
         async def page(
             size: int, after: RunCursor | None, where: RunFilter = where
@@ -213,8 +215,10 @@ async def test_pages_of_a_list_have_no_gaps_and_no_repeats(
         assert await all_pages(page, limit) == expected, where
 
 
-async def test_empty_text_in_a_filter_means_any(store: CheckpointStore, index: RunIndex) -> None:
-    runs = await stored(store, some_runs(12))
+async def test_empty_text_in_a_filter_means_any(
+    store: CheckpointStore, index: RunIndex, tick: timedelta
+) -> None:
+    runs = await stored(store, some_runs(12, tick))
 
     found = await index.runs(RunFilter(algorithm="", tag=""), 100)
 
@@ -222,9 +226,9 @@ async def test_empty_text_in_a_filter_means_any(store: CheckpointStore, index: R
 
 
 async def test_runs_that_come_while_pages_are_turned_do_not_move_them(
-    store: CheckpointStore, index: RunIndex
+    store: CheckpointStore, index: RunIndex, tick: timedelta
 ) -> None:
-    runs = newest_first(await stored(store, some_runs(10)))
+    runs = newest_first(await stored(store, some_runs(10, tick)))
     first = await index.runs(RunFilter(), 5)
 
     await stored(store, [a_checkpoint(received_at=FAR_FUTURE)])
@@ -237,9 +241,9 @@ async def test_runs_that_come_while_pages_are_turned_do_not_move_them(
 
 
 async def test_open_runs_of_a_cluster_come_oldest_first(
-    store: CheckpointStore, index: RunIndex
+    store: CheckpointStore, index: RunIndex, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(60))
+    runs = await stored(store, some_runs(60, tick))
 
     for number, cluster in enumerate(CLUSTERS):
         expected = [
@@ -252,21 +256,21 @@ async def test_open_runs_of_a_cluster_come_oldest_first(
 
 
 async def test_a_run_is_not_received_before_the_time_it_was_received(
-    store: CheckpointStore, index: RunIndex
+    store: CheckpointStore, index: RunIndex, tick: timedelta
 ) -> None:
     run = a_checkpoint()
     await stored(store, [run])
 
     assert list(await index.open_runs("east", run.received_at, 10)) == []
-    a_moment_later = run.received_at + timedelta(microseconds=1)
+    a_moment_later = run.received_at + tick
     assert list(await index.open_runs("east", a_moment_later, 10)) == [open_run(run)]
 
 
 @pytest.mark.parametrize("limit", [1, 4])
 async def test_pages_of_open_runs_have_no_gaps_and_no_repeats(
-    store: CheckpointStore, index: RunIndex, limit: int
+    store: CheckpointStore, index: RunIndex, limit: int, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(60))
+    runs = await stored(store, some_runs(60, tick))
 
     found = await all_pages(
         lambda size, after: index.open_runs("east", FAR_FUTURE, size, after), limit
@@ -301,9 +305,9 @@ async def test_a_run_without_a_job_is_open_in_no_named_cluster(
 
 @pytest.mark.parametrize("cluster", [None, "east", "west", "unheard-of"])
 async def test_buffered_runs_of_an_owner_come_oldest_first(
-    store: CheckpointStore, index: RunIndex, cluster: str | None
+    store: CheckpointStore, index: RunIndex, cluster: str | None, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(90))
+    runs = await stored(store, some_runs(90, tick))
     of_cluster = {None: runs, "east": runs[::2], "west": runs[1::2]}.get(cluster, [])
 
     for owner in OWNERS:
@@ -318,9 +322,9 @@ async def test_buffered_runs_of_an_owner_come_oldest_first(
 
 @pytest.mark.parametrize("cluster", [None, "west"])
 async def test_pages_of_buffered_runs_have_no_gaps_and_no_repeats(
-    store: CheckpointStore, index: RunIndex, cluster: str | None
+    store: CheckpointStore, index: RunIndex, cluster: str | None, tick: timedelta
 ) -> None:
-    runs = await stored(store, some_runs(120))
+    runs = await stored(store, some_runs(120, tick))
 
     found = await all_pages(
         lambda size, after: index.buffered_by("scheduler-0", size, after, cluster), 2

@@ -1,0 +1,211 @@
+"""Every statement of the checkpoint store.
+
+Those of a first write take a timestamp (see `FirstWins`) as their last value but where they say
+otherwise, and exist without one for stores that refuse such timestamps.
+"""
+
+# ruff: noqa: S608 - names of tables, columns and stages; values are always bound
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from nexus_core.adapters.cassandra.rows import (
+    CHECKPOINT_COLUMNS,
+    OPEN_RUN_COLUMNS,
+    SUMMARY_COLUMNS,
+)
+from nexus_core.adapters.cassandra.session import Consistency, Statement
+from nexus_core.domain.stages import SOURCES, Stage
+
+
+def _listed(stages: Iterable[Stage]) -> str:
+    return ", ".join(f"'{stage}'" for stage in sorted(stages))
+
+
+def _insert(table: str, columns: tuple[str, ...], using: str = "") -> Statement:
+    marks = ", ".join("?" * len(columns))
+    return Statement(
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){using}", idempotent=True
+    )
+
+
+def _serial(statement: Statement) -> Statement:
+    return Statement(statement.cql, consistency=Consistency.LOCAL_SERIAL)
+
+
+_OF_RUN = "WHERE algorithm = ? AND id = ?"
+
+
+class FirstWrites:
+    """What a run is first written with: with a timestamp as the last value, or without."""
+
+    def __init__(self, *, stamped: bool) -> None:
+        using = " USING TIMESTAMP ?" if stamped else ""
+        self.checkpoint = _insert("checkpoints", CHECKPOINT_COLUMNS, using)
+        self.job = _insert("submission_buffer", ("algorithm", "id", "cluster", "template"), using)
+        self.by_tag = _insert("checkpoints_by_tag", ("tag", "id", "algorithm"), using)
+        self.by_host = _insert(
+            "checkpoints_by_host", ("host", "lifecycle_stage", "id", "algorithm"), using
+        )
+        self.open_run = _insert(
+            "open_runs", ("cluster", "part", "received_at", "id", "algorithm"), using
+        )
+        self.child = _insert(
+            "children", ("parent_algorithm", "parent_id", "algorithm", "id"), using
+        )
+
+
+# The timestamp comes first.
+NO_JOB = Statement(f"DELETE FROM submission_buffer USING TIMESTAMP ? {_OF_RUN}", idempotent=True)
+
+# Checkpoints.
+
+INSERT_CHECKPOINT_ONCE = Statement(
+    _insert("checkpoints", CHECKPOINT_COLUMNS).cql + " IF NOT EXISTS"
+)
+FIND_CHECKPOINT = Statement(f"SELECT {', '.join(CHECKPOINT_COLUMNS)} FROM checkpoints {_OF_RUN}")
+FIND_CHECKPOINT_SERIALLY = _serial(FIND_CHECKPOINT)
+FIND_OPEN_RUN = Statement(f"SELECT {', '.join(OPEN_RUN_COLUMNS)} FROM checkpoints {_OF_RUN}")
+FIND_SUMMARY = Statement(f"SELECT {', '.join(SUMMARY_COLUMNS)} FROM checkpoints {_OF_RUN}")
+FIND_STAGE_AND_CAUSE = Statement(
+    f"SELECT lifecycle_stage, algorithm_failure_cause FROM checkpoints {_OF_RUN}"
+)
+FIND_JOB = Statement(f"SELECT cluster, template FROM submission_buffer {_OF_RUN}")
+
+
+@lru_cache(maxsize=256)
+def advance(to: Stage, columns: tuple[str, ...]) -> Statement:
+    """Return what brings a run to a stage; takes the columns, then algorithm and id.
+
+    A statement for each set of columns, few of which occur, and not one with unset values: in a
+    condition's answer, and in a server's log, one sees what was asked for.
+    """
+    assignments = "".join(f", {column} = ?" for column in columns)
+    return Statement(
+        f"UPDATE checkpoints SET lifecycle_stage = '{to}'{assignments} {_OF_RUN} "
+        f"IF lifecycle_stage IN ({_listed(SOURCES[to])})"
+    )
+
+
+@lru_cache(maxsize=256)
+def find_columns_serially(columns: tuple[str, ...]) -> Statement:
+    """Return what reads the stage and some columns of a run as transactions left them."""
+    return _serial(
+        Statement(f"SELECT lifecycle_stage, {', '.join(columns)} FROM checkpoints {_OF_RUN}")
+    )
+
+
+# Tags and hosts.
+
+RETAG = Statement(f"UPDATE checkpoints SET tag = ?, last_modified = ? {_OF_RUN} IF EXISTS")
+# That a stage is there says that the row is: a condition on a null tag alone would create it.
+RETAG_FROM = Statement(
+    f"UPDATE checkpoints SET tag = ?, last_modified = ? {_OF_RUN} "
+    f"IF tag = ? AND lifecycle_stage IN ({_listed(Stage)})"
+)
+FIND_TAG = Statement(f"SELECT tag, WRITETIME(last_modified) FROM checkpoints {_OF_RUN}")
+FIND_TAG_SERIALLY = _serial(Statement(f"SELECT tag, last_modified FROM checkpoints {_OF_RUN}"))
+FIND_TAGGED = Statement(f"SELECT {', '.join(CHECKPOINT_COLUMNS)} FROM checkpoints WHERE tag = ?")
+
+FIND_BY_TAG = Statement("SELECT algorithm, id FROM checkpoints_by_tag WHERE tag = ?")
+ADD_BY_TAG = _insert("checkpoints_by_tag", ("tag", "id", "algorithm"), " USING TIMESTAMP ?")
+# The timestamp comes first.
+REMOVE_BY_TAG = Statement(
+    "DELETE FROM checkpoints_by_tag USING TIMESTAMP ? WHERE tag = ? AND id = ?", idempotent=True
+)
+# Without timestamps of their own, for stores that refuse those.
+ADD_BY_TAG_NOW = _insert("checkpoints_by_tag", ("tag", "id", "algorithm"))
+REMOVE_BY_TAG_NOW = Statement("DELETE FROM checkpoints_by_tag WHERE tag = ? AND id = ?")
+
+FIND_HOST = Statement(f"SELECT received_by_host, lifecycle_stage FROM checkpoints {_OF_RUN}")
+REMOVE_BY_HOST = Statement(
+    "DELETE FROM checkpoints_by_host WHERE host = ? AND lifecycle_stage = ? AND id = ?",
+    idempotent=True,
+)
+
+# Children.
+
+FIND_CHILDREN = Statement(
+    "SELECT algorithm, id FROM children WHERE parent_algorithm = ? AND parent_id = ?"
+)
+
+# Open runs. Every slot stands in one partition, named 'open'.
+
+ADD_SLOT = Statement(
+    "INSERT INTO open_slots (ledger, cluster, slot) VALUES ('open', ?, ?)", idempotent=True
+)
+ADD_PART = _insert("open_parts", ("cluster", "slot", "owner", "part"))
+FIND_SLOTS = Statement("SELECT cluster, slot FROM open_slots WHERE ledger = 'open' AND cluster = ?")
+FIND_ALL_SLOTS = Statement("SELECT cluster, slot FROM open_slots WHERE ledger = 'open'")
+FIND_PARTS = Statement("SELECT owner, part FROM open_parts WHERE cluster = ? AND slot = ?")
+REMOVE_SLOT = Statement(
+    "DELETE FROM open_slots WHERE ledger = 'open' AND cluster = ? AND slot = ?", idempotent=True
+)
+REMOVE_PART = Statement(
+    "DELETE FROM open_parts WHERE cluster = ? AND slot = ? AND owner = ? AND part = ?",
+    idempotent=True,
+)
+DROP_PART = Statement("DELETE FROM open_runs WHERE cluster = ? AND part = ?", idempotent=True)
+
+_ENTRY = "SELECT received_at, id, algorithm FROM"
+_OF_PART = f"{_ENTRY} open_runs WHERE cluster = ? AND part = ?"
+
+READ_PART = Statement(_OF_PART)
+READ_PART_ONWARDS = Statement(
+    f"{_OF_PART} AND (received_at, id) > (?, ?) AND received_at < ? LIMIT ?"
+)
+READ_PART_BACKWARDS = Statement(
+    f"{_OF_PART} AND (received_at, id) < (?, ?) AND received_at >= ? "
+    "ORDER BY received_at DESC, id DESC, algorithm DESC LIMIT ?"
+)
+
+# Finished runs.
+
+ADD_FINISHED_DAY = _insert("finished_days", ("stage", "list", "day"))
+ADD_FINISHED_MINUTE = _insert("finished_minutes", ("stage", "list", "day", "minute"))
+ADD_FINISHED = _insert(
+    "finished_runs", ("stage", "list", "minute", "received_at", "id", "algorithm")
+)
+FIND_FINISHED_DAYS = Statement(
+    "SELECT day FROM finished_days WHERE stage = ? AND list = ? AND day <= ? AND day >= ?"
+)
+FIND_FINISHED_MINUTES = Statement(
+    "SELECT minute FROM finished_minutes WHERE stage = ? AND list = ? AND day = ? "
+    "AND minute <= ? AND minute >= ?"
+)
+FIND_FINISHED = Statement(
+    f"{_ENTRY} finished_runs WHERE stage = ? AND list = ? AND minute = ? "
+    "AND (received_at, id) < (?, ?) AND received_at >= ? LIMIT ?"
+)
+
+# Idempotency keys.
+
+_OF_KEY = "WHERE algorithm = ? AND key = ?"
+
+CLAIM = Statement(
+    "INSERT INTO idempotency_keys (algorithm, key, fingerprint, request_id, expires_at) "
+    "VALUES (?, ?, ?, ?, ?) IF NOT EXISTS USING TTL ?"
+)
+TAKE_CLAIM_OVER = Statement(
+    "UPDATE idempotency_keys USING TTL ? SET fingerprint = ?, request_id = ?, expires_at = ? "
+    f"{_OF_KEY} IF request_id = ? AND expires_at = ?"
+)
+RELEASE_CLAIM = Statement(f"DELETE FROM idempotency_keys {_OF_KEY} IF request_id = ?")
+FIND_CLAIM = Statement(
+    f"SELECT request_id, fingerprint, expires_at FROM idempotency_keys {_OF_KEY}"
+)
+FIND_CLAIM_SERIALLY = _serial(FIND_CLAIM)
+
+# Leases. All stand in one partition, named 'schedulers'.
+
+RENEW_LEASE = Statement(
+    "INSERT INTO leases (pool, owner, callback_url, expires_at) VALUES ('schedulers', ?, ?, ?) "
+    "USING TTL ?",
+    idempotent=True,
+)
+FIND_LEASE = Statement(
+    "SELECT owner, callback_url, expires_at FROM leases WHERE pool = 'schedulers' AND owner = ?"
+)
+FIND_LEASES = Statement(
+    "SELECT owner, callback_url, expires_at FROM leases WHERE pool = 'schedulers'"
+)

@@ -1,0 +1,110 @@
+"""Keeps the parts of open runs few and small, on the way of those who sweep them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
+from nexus_core.adapters.cassandra.first_wins import FirstWins
+from nexus_core.adapters.cassandra.merged_pages import Entry
+from nexus_core.adapters.cassandra.moves import Move, Reading, moves
+from nexus_core.adapters.cassandra.open_parts import (
+    CLOSED_AFTER,
+    SLOT_SECONDS,
+    Part,
+    PartRegister,
+)
+from nexus_core.adapters.cassandra.open_runs import OpenRuns
+from nexus_core.adapters.cassandra.session import CqlSession, Write
+from nexus_core.adapters.cassandra.statements import FirstWrites
+from nexus_core.adapters.cassandra.turns import Turns
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Stage
+from nexus_core.ports.clock import Clock
+
+Stages = Callable[[Sequence[RunKey]], Awaitable[list[Stage | None]]]
+"""Returns the stage of each run; None where there is no such run."""
+
+_CHUNK = 200
+"""Runs looked at together."""
+
+_BATCH = 32
+"""Entries moved at once; all are of one partition."""
+
+_SLOT_CLOSED_AFTER = SLOT_SECONDS + CLOSED_AFTER
+
+
+class Tidier:
+    """Files what has finished as finished, moves on what is open, drops the parts it came from.
+
+    Safe to interrupt, and to do twice at once: a run is first added where it goes and then removed
+    where it was, and whoever reads it twice sees one run. What it remembers is only when it first
+    saw something, so one that was restarted does nothing for a while.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that filing takes
+        self,
+        session: CqlSession,
+        clock: Clock,
+        *,
+        register: PartRegister,
+        open_runs: OpenRuns,
+        finished: FinishedRuns,
+        writes: FirstWrites,
+        order: FirstWins | None,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._register = register
+        self._open_runs = open_runs
+        self._finished = finished
+        self._writes = writes
+        self._order = order
+        self._parts: Turns[Part] = Turns(CLOSED_AFTER)
+        self._empty_slots: Turns[tuple[str, datetime]] = Turns(_SLOT_CLOSED_AFTER)
+
+    async def tidy(self, cluster: str, stages: Stages) -> None:
+        """Look at those parts of a cluster whose turn it is."""
+        slots = await self._register.slots(cluster)
+        parts = await self._register.parts(slots)
+        now = self._clock.monotonic()
+        due = self._parts.due(cluster, parts, now)
+        readings = [await self._look(part, stages) for part in due]
+        for move in moves(readings, self._clock.now()):
+            await self._carry_out(move)
+        self._parts.put_off(cluster, due, now)
+        empty = set(slots) - {(part.cluster, part.slot) for part in parts}
+        for slot in self._empty_slots.due(cluster, sorted(empty), now):
+            await self._register.forget_slot(*slot)
+
+    async def _look(self, part: Part, stages: Stages) -> Reading:
+        """Read a part; file what has finished in it, so that it may be dropped."""
+        entries = iter(await self._open_runs.of_part(part))
+        filed, still_open = 0, []
+        while chunk := list(islice(entries, _CHUNK)):
+            filed += len(chunk)
+            found = list(zip(chunk, await stages([entry.key for entry in chunk]), strict=True))
+            await self._finished.add(
+                (entry, stage) for entry, stage in found if stage is not None and stage.finished
+            )
+            still_open += [
+                entry for entry, stage in found if stage is not None and not stage.finished
+            ]
+        return Reading(part, filed, tuple(still_open))
+
+    async def _carry_out(self, move: Move) -> None:
+        if move.runs:
+            target = self._register.named(move.cluster, move.owner)
+            writes = self._filing(target, move.runs)
+            while batch := list(islice(writes, _BATCH)):
+                await self._session.batch(batch)
+            # Listed when all is in it: nobody may see a part that is still being filled.
+            await self._register.list_part(target)
+        await asyncio.gather(*map(self._register.drop, move.sources))
+
+    def _filing(self, target: Part, runs: Iterable[Entry]) -> Iterator[Write]:
+        stamp = () if self._order is None else (self._order.next(),)
+        for run in runs:
+            values = (target.cluster, target.name, run.received_at, run.request_id, run.algorithm)
+            yield self._writes.open_run, (*values, *stamp)
