@@ -1,0 +1,175 @@
+"""Scheduler, receiver and supervisor as they are deployed: a process each, on real servers."""
+
+import asyncio
+import signal
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from support.caller import (
+    PATIENCE,
+    Caller,
+    inherited_environment,
+    own_host,
+    own_ports,
+    start_service,
+)
+from tools.testbed.description import (
+    CassandraDescription,
+    KubernetesDescription,
+    S3Description,
+)
+
+SERVICES = ("SCHEDULER", "RECEIVER", "SUPERVISOR")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """What a deployment stands on."""
+
+    cassandra: CassandraDescription
+    s3: S3Description
+    kubernetes: KubernetesDescription
+    keyspace: str
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings that lead there, under the names that Go deployments set."""
+        cassandra, s3, kubernetes = self.cassandra, self.s3, self.kubernetes
+        return {
+            "NEXUS__CQL_STORE_TYPE": "scylla",
+            "NEXUS__SCYLLA_CQL_STORE__HOSTS": cassandra.host,
+            "NEXUS__SCYLLA_CQL_STORE__PORT": str(cassandra.port),
+            "NEXUS__SCYLLA_CQL_STORE__USER": cassandra.user,
+            "NEXUS__SCYLLA_CQL_STORE__PASSWORD": cassandra.password,
+            "NEXUS__SCYLLA_CQL_STORE__LOCAL_DC": cassandra.local_dc,
+            "NEXUS__SCYLLA_CQL_STORE__KEYSPACE": self.keyspace,
+            "NEXUS__S3_BUFFER__PAYLOAD_STORAGE_PATH": f"s3a://{s3.bucket}/{self.keyspace}",
+            "NEXUS__S3_BUFFER__ACCESS_KEY_ID": s3.access_key_id,
+            "NEXUS__S3_BUFFER__SECRET_ACCESS_KEY": s3.secret_access_key,
+            "NEXUS__S3_BUFFER__REGION": s3.region,
+            "NEXUS__S3_BUFFER__ENDPOINT": s3.endpoint,
+            "NEXUS__KUBE_CONFIG_PATH": kubernetes.nexus_kubeconfig,
+            "NEXUS__SHARD_KUBE_CONFIG_PATH": kubernetes.shards_folder,
+            "NEXUS__RUNTIME_NAMESPACE": kubernetes.namespace,
+            "NEXUS__DEPLOY_NAMESPACE": kubernetes.deploy_namespace,
+        }
+
+
+class Deployment(Caller):
+    """Three services that can each be killed and started again."""
+
+    def __init__(self, servers: Servers, session: aiohttp.ClientSession) -> None:
+        host, ports = own_host(), own_ports()
+        self.urls = {service: f"http://{host}:{port}" for service, port in ports.items()}
+        super().__init__(self.urls["SCHEDULER"], session)
+        self.servers = servers
+        self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self._shared = {
+            **servers.settings(),
+            "NEXUS__LISTEN__HOST": host,
+            "NEXUS__HOST_NAME": f"nexus-{uuid.uuid4()}",
+            "NEXUS__SCHEDULER_URL": self.urls["SCHEDULER"],
+            "NEXUS__RECEIVER_URL": self.urls["RECEIVER"],
+            "NEXUS__CALLBACK__SECRET": "known to all three",
+            "NEXUS__LOG_LEVEL": "warning",
+        }
+        self._ports = ports
+
+    def environment(self, service: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment that a service is started in."""
+        port = {"NEXUS__LISTEN__PORT": str(self._ports[service])}
+        return {**inherited_environment(), **self._shared, **port, **settings}
+
+    async def start(self, *services: str, **settings: str) -> None:
+        """Start some services, or all, and wait until they are ready."""
+        for service in services or SERVICES:
+            self.processes[service] = await start_service(
+                f"nexus_{service.lower()}", self.environment(service, settings)
+            )
+        for service in services or SERVICES:
+            await self.ready(self.urls[service], self.processes[service])
+
+    async def kill(self, service: str) -> None:
+        """End a service as a power failure would."""
+        self.processes[service].kill()
+        await self.processes[service].wait()
+
+    async def stop(self) -> dict[str, int]:
+        """Tell all that run to end; return their exit codes."""
+        running = {
+            name: process for name, process in self.processes.items() if process.returncode is None
+        }
+        for process in running.values():
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            return {name: await process.wait() for name, process in running.items()}
+
+    async def complete(self, algorithm: str, request_id: str, **report: str) -> None:
+        """Report as the algorithm of a run would."""
+        url = f"{self.urls['RECEIVER']}/algorithm/v1/complete/{algorithm}/requests/{request_id}"
+        async with self._session.post(url, json=report) as answer:
+            assert answer.status == 202, await answer.text()
+
+    async def job(self, request_id: str) -> dict[str, Any]:
+        """Return the Job of a run as the API server has it; wait until there is one."""
+        kubectl = Kubectl(self.servers.kubernetes)
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = await kubectl.get("job", request_id, self.servers.kubernetes.namespace)
+                if found is not None:
+                    return found
+                await asyncio.sleep(0.1)  # kubectl can't wait for what is not there yet
+
+
+@dataclass(frozen=True)
+class Kubectl:
+    """The command line that people use, with an administrator's rights."""
+
+    kubernetes: KubernetesDescription
+
+    async def __call__(self, *arguments: str, given: bytes = b"") -> tuple[int, str, str]:
+        """Run it; return its exit code and what it wrote."""
+        process = await asyncio.create_subprocess_exec(
+            self.kubernetes.kubectl,
+            f"--kubeconfig={self.kubernetes.kubeconfig}",
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, errors = await process.communicate(given)
+        assert process.returncode is not None
+        return process.returncode, output.decode(), errors.decode()
+
+    async def apply(self, manifest: dict[str, Any], namespace: str) -> None:
+        """Create or change an object."""
+        document = msgspec.json.encode(manifest)
+        code, _, errors = await self("apply", f"--namespace={namespace}", "-f", "-", given=document)
+        assert code == 0, errors
+
+    async def get(self, kind: str, name: str, namespace: str) -> dict[str, Any] | None:
+        """Return an object; None when there is none of that name."""
+        code, output, errors = await self(
+            "get", kind, name, f"--namespace={namespace}", "--output=json", "--ignore-not-found"
+        )
+        assert code == 0, errors
+        return msgspec.json.decode(output, type=dict[str, Any]) if output else None
+
+
+@asynccontextmanager
+async def a_deployment(servers: Servers) -> AsyncIterator[Deployment]:
+    """Give a deployment that is not started yet, and end it whatever happens."""
+    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        deployment = Deployment(servers, session)
+        try:
+            yield deployment
+        finally:
+            for service, process in deployment.processes.items():
+                if process.returncode is None:
+                    await deployment.kill(service)

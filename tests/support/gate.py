@@ -1,0 +1,109 @@
+"""A gate on the way to a server: a test shuts it, and the server is away for those behind it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import cast
+
+
+class Gate:
+    """Passes on what comes to it, unless it is shut or stuck. Open at first.
+
+    What one side sends faster than the other takes is kept in memory: tests send little.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.target = (host, port)
+        self.host = "127.0.0.1"
+        self.port = 0
+        self.stuck = False
+        self.ends: set[_End] = set()
+        self.passed_on = 0
+        """Bytes, in both directions."""
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Let everything through, as before."""
+        self.stuck = False
+        for end in self.ends:
+            end.transport.resume_reading()
+        if self._server is None:
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(lambda: _Entrance(self), self.host, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    def shut(self) -> None:
+        """Cut all connections and refuse others, as a server does that has died."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for end in self.ends:
+            end.transport.abort()
+
+    def stick(self) -> None:
+        """Keep all connections and pass nothing on, as a server does that hangs."""
+        self.stuck = True
+        for end in self.ends:
+            end.transport.pause_reading()
+
+
+class _End(asyncio.Protocol):
+    """One of the two ends of a connection: what comes here goes out at the other."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, gate: Gate, other: "_End | None" = None) -> None:
+        self.gate = gate
+        self.other = other
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.gate.ends.add(self)
+        if self.gate.stuck:
+            self.transport.pause_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            self.gate.passed_on += len(data)
+            self.other.transport.write(data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.gate.ends.discard(self)
+        if self.other is not None:
+            self.other.transport.close()
+
+
+class _Entrance(_End):
+    """The end of who comes in; connects the other one before it reads anything."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.pause_reading()
+        self._way = asyncio.create_task(self._connect(), name="way through the gate")
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            _, self.other = await loop.create_connection(
+                lambda: _End(self.gate, self), *self.gate.target
+            )
+        except OSError:
+            self.transport.abort()
+            return
+        if self.transport.is_closing():
+            self.other.transport.abort()
+        elif not self.gate.stuck:
+            self.transport.resume_reading()
+
+
+@contextlib.asynccontextmanager
+async def a_gate(host: str, port: int) -> AsyncIterator[Gate]:
+    """Give an open gate to a server."""
+    gate = Gate(host, port)
+    await gate.open()
+    try:
+        yield gate
+    finally:
+        gate.shut()
+        while gate.ends:  # noqa: ASYNC110 - each leaves with one of the next turns of the loop
+            await asyncio.sleep(0)

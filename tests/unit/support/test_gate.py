@@ -1,0 +1,104 @@
+"""The gate does to connections what its tests say that it does."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from support.gate import Gate, a_gate
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what it gets; releases when its connection is gone."""
+
+    def __init__(self, open_connections: asyncio.Queue[None]) -> None:
+        self._open = open_connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._open.put_nowait(None)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._open.get_nowait()
+        self._open.task_done()
+
+
+@pytest.fixture
+async def gate() -> AsyncIterator[Gate]:
+    """Give a gate to a server that sends back what it gets."""
+    connections: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: Echo(connections), "127.0.0.1", 0) as server:
+        address: tuple[str, int] = server.sockets[0].getsockname()
+        async with a_gate(*address) as gate:
+            yield gate
+        await connections.join()
+
+
+class Visitor:
+    """A client, by plain calls of the system."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._socket = socket.socket()
+        self._socket.setblocking(False)
+
+    async def enter(self) -> None:
+        await asyncio.get_running_loop().sock_connect(
+            self._socket, (self._gate.host, self._gate.port)
+        )
+
+    async def say(self, words: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._socket, words)
+
+    async def hear(self) -> bytes:
+        return await asyncio.get_running_loop().sock_recv(self._socket, 1000)
+
+    def leave(self) -> None:
+        self._socket.close()
+
+
+async def test_an_open_gate_passes_on(gate: Gate) -> None:
+    visitor = Visitor(gate)
+    await visitor.enter()
+    await visitor.say(b"hello")
+    assert await visitor.hear() == b"hello"
+    visitor.leave()
+
+
+async def test_a_shut_gate_cuts_and_refuses_until_it_is_opened(gate: Gate) -> None:
+    visitor = Visitor(gate)
+    await visitor.enter()
+    await visitor.say(b"hello")
+    await visitor.hear()
+    gate.shut()
+    assert await visitor.hear() == b""
+    visitor.leave()
+    late = Visitor(gate)
+    with pytest.raises(ConnectionRefusedError):
+        await late.enter()
+    late.leave()
+
+    await gate.open()
+    again = Visitor(gate)
+    await again.enter()
+    await again.say(b"again")
+    assert await again.hear() == b"again"
+    again.leave()
+
+
+async def test_a_stuck_gate_passes_on_once_it_is_opened(gate: Gate) -> None:
+    visitor = Visitor(gate)
+    await visitor.enter()
+    gate.stick()
+    await visitor.say(b"hello")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(visitor.hear(), 0.05)
+    await gate.open()
+    assert await visitor.hear() == b"hello"
+    visitor.leave()
