@@ -13,6 +13,8 @@ from nexus_core.adapters.s3.settings import SMALLEST_PART, S3Settings
 from nexus_core.aio.clock import SystemClock
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.ports.clock import Clock
+from nexus_core.settings.payloads import S3Buffer
+from nexus_core.settings.values import Secret
 from tools.testbed.description import S3Description
 
 SCHEDULER_URL = "http://127.0.0.1:8080"
@@ -34,6 +36,18 @@ def s3_settings(server: S3Description, prefix: str = "tests", **changes: Any) ->
         part_size=SMALLEST_PART,
     )
     return msgspec.structs.replace(settings, **changes)
+
+
+def s3_section(server: S3Description, prefix: str, **changes: Any) -> S3Buffer:
+    """Return the settings of services that lead there."""
+    section = S3Buffer(
+        payload_storage_path=f"s3a://{server.bucket}/{prefix}",
+        endpoint=server.endpoint,
+        region=server.region,
+        access_key_id=server.access_key_id,
+        secret_access_key=Secret(server.secret_access_key),
+    )
+    return msgspec.structs.replace(section, **changes)
 
 
 def open_s3_store(

@@ -137,8 +137,10 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(folder: Path, clock: Clock | None = None) -> AsyncIterator[World]:
-    """Open what services share, in a folder of a test's own.
+async def open_world(
+    folder: Path, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[World]:
+    """Open what services share, in a folder of a test's own; the settings say of which kind.
 
     The scheduler's address is taken beforehand, since the URLs that the stores make lead there.
     """
@@ -146,10 +148,10 @@ async def open_world(folder: Path, clock: Clock | None = None) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         address = stack.enter_context(bind("127.0.0.1", 0))
         scheduler_url = url_of(address)
-        settings = prepare_data_folder(
-            ServiceSettings(data_path=str(folder), scheduler_url=scheduler_url)
+        shared = prepare_data_folder(
+            ServiceSettings(data_path=str(folder), scheduler_url=scheduler_url, **settings)
         )
-        stores = await stack.enter_async_context(open_stores(settings, clock))
+        stores = await stack.enter_async_context(open_stores(shared, clock))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield World(
             folder=folder,
@@ -159,4 +161,5 @@ async def open_world(folder: Path, clock: Clock | None = None) -> AsyncIterator[
             session=session,
             address=address,
             scheduler_url=scheduler_url,
+            settings=settings,
         )

@@ -33,10 +33,17 @@ class Attempts:
             UnavailableError: it failed for good, too often, or took too long. The time is one
                 bound around all tries: a server that is frozen costs it once.
         """
+        return await self._within_bounds(operation, self._tries)
+
+    async def once(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Return what one try returns; for whoever wants to know how things are now."""
+        return await self._within_bounds(operation, 1)
+
+    async def _within_bounds(self, operation: Callable[[], Awaitable[T]], tries: int) -> T:
         backoff, failure = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE), None
         try:
             async with asyncio.timeout(self._within):
-                for _ in range(self._tries - 1):
+                for _ in range(tries - 1):
                     try:
                         return await operation()
                     except TransientError as error:

@@ -1,7 +1,6 @@
 """Signed requests to one bucket."""
 
 import asyncio
-import io
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from nexus_core.adapters.s3.addresses import BucketAddress
+from nexus_core.adapters.s3.bodies import LargeBody
 from nexus_core.adapters.s3.credentials import CredentialSource
 from nexus_core.adapters.s3.errors import CA_FILE, Answer, Place, failed, refused
 from nexus_core.adapters.s3.signatures import Request, Signer, encode_query
@@ -132,12 +132,13 @@ class BucketConnection:
             digest = (await asyncio.to_thread(sha256, body)).hexdigest()
         else:
             digest = sha256(body).hexdigest() if body else _HASH_OF_NOTHING
+        large = LargeBody(body) if len(body) > _LARGE else None
         try:
             credentials = await self.credentials.current()
             response = await self._session.request(
                 request.method,
                 self._url(request),
-                data=io.BytesIO(body) if len(body) > _LARGE else body,
+                data=body if large is None else large,
                 headers=self.signer.headers(credentials, request, digest, self._clock.now()),
                 allow_redirects=False,
             )
@@ -146,6 +147,9 @@ class BucketConnection:
             answer = await _read_refusal(response)
         except (aiohttp.ClientError, BotoCoreError, OSError, RuntimeError) as error:
             raise failed(self.place, error) from error
+        finally:
+            if large is not None:
+                large.let_go()
         raise refused(self.place, answer)
 
     def _url(self, request: Request) -> URL:

@@ -52,7 +52,11 @@ class TransientError(UnavailableError):
     """Trying again soon may help."""
 
 
-class AbsentError(UnavailableError):
+class RefusedError(UnavailableError):
+    """The server answered, and trying again will not help."""
+
+
+class AbsentError(RefusedError):
     """There is no such object. Never leaves the adapter."""
 
 
@@ -98,8 +102,8 @@ def refused(place: Place, answer: Answer) -> UnavailableError:
         return TransientError(f"{place}: {_words(answer)}", answer.retry_after)
     if _is_region(place, answer):
         other = f"; it is in '{answer.region}'" if answer.region else ""
-        return UnavailableError(f"{place} is not in region '{place.region}'{other}; see {_REGION}")
-    return UnavailableError(f"{place}: {_MEANINGS.get(answer.code) or _words(answer)}")
+        return RefusedError(f"{place} is not in region '{place.region}'{other}; see {_REGION}")
+    return RefusedError(f"{place}: {_MEANINGS.get(answer.code) or _words(answer)}")
 
 
 def failed(place: Place, error: Exception) -> UnavailableError:
@@ -123,10 +127,12 @@ def late(place: Place, seconds: float) -> UnavailableError:
 
 def _local_trouble(cause: BaseException) -> str:
     """Return what is wrong on our side, where that is so; trying again does not mend it."""
+    # Those of aiohttp are errors of TLS too, by inheritance alone; what they wrap says more.
+    if isinstance(cause, aiohttp.ClientError):
+        return ""
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {cause.verify_message}; see {CA_FILE}"
-    # One that aiohttp made is such an error too, yet the one it wraps says more.
-    if isinstance(cause, ssl.SSLError) and not isinstance(cause, aiohttp.ClientError):
+    if isinstance(cause, ssl.SSLError):
         return f"TLS fails: {cause}; see {ENDPOINT}"
     if isinstance(cause, NoCredentialsError | PartialCredentialsError):
         return f"no credentials: set {_KEY_ID} and its secret, or give AWS's default chain some"

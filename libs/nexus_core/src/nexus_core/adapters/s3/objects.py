@@ -10,7 +10,7 @@ import aiohttp
 
 from nexus_core.adapters.s3.attempts import Attempts
 from nexus_core.adapters.s3.connection import BucketConnection
-from nexus_core.adapters.s3.errors import AbsentError, Place, TransientError, failed, late
+from nexus_core.adapters.s3.errors import AbsentError, Place, RefusedError, failed, late
 from nexus_core.adapters.s3.signatures import Request
 from nexus_core.domain.errors import UnavailableError
 
@@ -86,9 +86,7 @@ class BucketObjects:
             reply = await self._attempts.run(partial(self._connection.send, Request("HEAD", key)))
         except AbsentError:
             return None
-        except TransientError:
-            raise
-        except UnavailableError:
+        except RefusedError:
             # Answers to HEAD have no body that could say why.
             await self._list()
             raise
@@ -104,10 +102,8 @@ class BucketObjects:
     async def ping(self) -> None:
         """Ask for the bucket, once; if it does not answer, once more in a way that says why."""
         try:
-            await self._connection.send(Request("HEAD"))
-        except TransientError:
-            raise
-        except UnavailableError:
+            await self._attempts.once(partial(self._connection.send, Request("HEAD")))
+        except RefusedError:
             await self._list()
 
     async def _open(self, key: str) -> bytes | OpenObject:
@@ -123,11 +119,8 @@ class BucketObjects:
             response.release()
 
     async def _list(self) -> None:
-        try:
-            await self._connection.send(Request("GET", query={"list-type": "2", "max-keys": "1"}))
-        except AbsentError as error:
-            # There is no other thing here that could be absent.
-            raise UnavailableError(str(error)) from error
+        request = Request("GET", query={"list-type": "2", "max-keys": "1"})
+        await self._attempts.once(partial(self._connection.send, request))
 
 
 async def at_once(body: bytes) -> AsyncIterator[bytes]:

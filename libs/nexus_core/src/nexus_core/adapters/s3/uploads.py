@@ -7,7 +7,7 @@ from functools import partial
 import structlog
 
 from nexus_core.adapters.s3.attempts import Attempts
-from nexus_core.adapters.s3.connection import BucketConnection
+from nexus_core.adapters.s3.connection import BucketConnection, Reply
 from nexus_core.adapters.s3.documents import completion, texts_of
 from nexus_core.adapters.s3.errors import AbsentError
 from nexus_core.adapters.s3.signatures import Request
@@ -15,15 +15,16 @@ from nexus_core.domain.errors import UnavailableError
 
 log = structlog.get_logger()
 
-# In memory at a time, of one upload. Three keep a fast connection busy while one is filled.
+# Of one upload. While so many are under way, no further part is read into memory.
 _PARTS_AT_ONCE = 4
 
 
 class Uploads:
     """Sends bodies in parts.
 
-    Readers see nothing of an upload before its end. One that fails or is cancelled is aborted in
-    the background: the server may be what failed, and whoever was cancelled does not wait for it.
+    Readers see nothing of an upload before its end. One that fails or is cancelled is cleared in
+    the background: what is under way is let go its way first, since a part that arrives after its
+    upload was aborted can bring it back, and whoever was cancelled does not wait for that.
     """
 
     def __init__(self, connection: BucketConnection, attempts: Attempts) -> None:
@@ -37,14 +38,17 @@ class Uploads:
         Raises:
             UnavailableError: a part or the whole was refused. What `parts` raises passes through.
         """
-        # Not cancelled with this: an upload that was begun unheard would stay for ever.
-        beginning = asyncio.create_task(self._begin(key, content_type), name=f"begin {key}")
+        begin = Request("POST", key, {"uploads": ""}, content_type=content_type)
+        beginning = asyncio.create_task(self._request(begin), name=f"begin {key}")
+        requests = [beginning]
         try:
-            upload = await asyncio.shield(beginning)
-            etags = await self._send_parts(key, upload, parts)
-            await self._complete(key, upload, etags)
+            upload = _id_of(await asyncio.shield(beginning))
+            tags = await self._send_parts(key, upload, parts, requests)
+            end = Request("POST", key, {"uploadId": upload}, completion(tags), "application/xml")
+            requests.append(asyncio.create_task(self._request(end), name=f"complete {key}"))
+            await asyncio.shield(requests[-1])
         except BaseException:
-            clearing = asyncio.create_task(self._abort(key, beginning), name=f"abort {key}")
+            clearing = asyncio.create_task(self._clear(key, requests), name=f"clear {key}")
             self._clearing.add(clearing)
             clearing.add_done_callback(self._clearing.discard)
             raise
@@ -54,57 +58,54 @@ class Uploads:
         while self._clearing:
             await asyncio.wait(self._clearing)
 
-    async def _begin(self, key: str, content_type: str) -> str:
-        request = Request("POST", key, {"uploads": ""}, content_type=content_type)
-        reply = await self._attempts.run(partial(self._connection.send, request))
-        upload = texts_of(reply.body).get("UploadId", "")
-        if not upload:
-            raise UnavailableError(f"{self._connection.place}: an upload began without an id")
-        return upload
+    async def _send_parts(
+        self,
+        key: str,
+        upload: str,
+        parts: AsyncIterator[bytes],
+        requests: list[asyncio.Task[Reply]],
+    ) -> list[str]:
+        """Return the tags of all parts in their order; add to `requests` whatever is sent."""
+        sent: list[asyncio.Task[Reply]] = []
+        under_way: set[asyncio.Task[Reply]] = set()
+        async for part in parts:
+            query = {"partNumber": str(len(sent) + 1), "uploadId": upload}
+            task = asyncio.create_task(
+                self._request(Request("PUT", key, query, part)), name=f"part {len(sent) + 1}"
+            )
+            del part  # or it would be kept until the next one is there
+            sent.append(task)
+            requests.append(task)
+            under_way.add(task)
+            while len(under_way) >= _PARTS_AT_ONCE:
+                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
+        failed = [task for task in sent if task.done() and task.exception()]
+        return [task.result().headers.get("ETag", "") for task in failed or sent]
 
-    async def _send_parts(self, key: str, upload: str, parts: AsyncIterator[bytes]) -> list[str]:
-        """Return the tags of all parts, in their order."""
-        sending: list[asyncio.Task[str]] = []
-        places = asyncio.Semaphore(_PARTS_AT_ONCE)
+    async def _request(self, request: Request) -> Reply:
+        return await self._attempts.run(partial(self._connection.send, request))
 
-        async def send(part: bytes, number: int) -> str:
-            try:
-                return await self._send_part(key, upload, part, number)
-            finally:
-                places.release()
-
+    async def _clear(self, key: str, requests: list[asyncio.Task[Reply]]) -> None:
+        beginning, *_ = requests
+        await asyncio.gather(*requests, return_exceptions=True)
         try:
-            async with asyncio.TaskGroup() as group:
-                await places.acquire()
-                async for part in parts:
-                    number = len(sending) + 1
-                    sending.append(group.create_task(send(part, number), name=f"part {number}"))
-                    await places.acquire()
-        except BaseExceptionGroup as errors:
-            # The first is the reason of the others.
-            raise errors.exceptions[0] from None
-        return [task.result() for task in sending]
-
-    async def _send_part(self, key: str, upload: str, part: bytes, number: int) -> str:
-        query = {"partNumber": str(number), "uploadId": upload}
-        request = Request("PUT", key, query, part)
-        reply = await self._attempts.run(partial(self._connection.send, request))
-        return reply.headers.get("ETag", "")
-
-    async def _complete(self, key: str, upload: str, etags: list[str]) -> None:
-        request = Request("POST", key, {"uploadId": upload}, completion(etags), "application/xml")
-        await self._attempts.run(partial(self._connection.send, request))
-
-    async def _abort(self, key: str, beginning: asyncio.Task[str]) -> None:
-        try:
-            upload = await beginning
-            request = Request("DELETE", key, {"uploadId": upload})
-            await self._attempts.run(partial(self._connection.send, request))
+            abort = Request("DELETE", key, {"uploadId": _id_of(beginning.result())})
+            await self._request(abort)
         except AbsentError:
             return
         except UnavailableError as error:
             # A lifecycle rule for incomplete uploads removes it.
             log.warning("upload left behind", key=key, error=str(error))
+
+
+def _id_of(reply: Reply) -> str:
+    upload = texts_of(reply.body).get("UploadId", "")
+    if not upload:
+        raise UnavailableError("the server began an upload without an id")
+    return upload
 
 
 async def in_parts(body: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes]:
