@@ -33,13 +33,21 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 T = TypeVar("T", bound=Section)
 
 
-def load(kind: type[T], environ: Mapping[str, str] | None = None, file: Path | None = None) -> T:
+def load(
+    kind: type[T],
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+    *,
+    beside_others: bool = False,
+) -> T:
     """Read the settings of a service: what is not said keeps the default that the service gives it.
 
     Args:
         kind: the struct to fill; every field of it has a default.
         environ: the environment; `os.environ` by default.
         file: the YAML file; by default the one that `NEXUS_CONFIG` names, if it does.
+        beside_others: whether what `kind` does not have at its top is somebody else's, rather than
+            a mistake: for commands, which are run with the settings of a service.
 
     Raises:
         SettingsError: a key is unknown, a value bad, or the file can't be read.
@@ -49,10 +57,19 @@ def load(kind: type[T], environ: Mapping[str, str] | None = None, file: Path | N
         file = Path(environ[FILE_VARIABLE])
     settings = kind()
     tree = _read_file(file) if file else {}
+    if beside_others:
+        ours = {variable_of((name,)) for name in _fields(settings)}
+        tree = {name: value for name, value in tree.items() if variable_of((name,)) in ours}
+        environ = {name: text for name, text in environ.items() if _top(name) in ours}
     for variable, text in sorted(environ.items()):
         if variable.startswith(PREFIX):
             _overlay(settings, tree, variable, text)
     return _filled(settings, tree, ())
+
+
+def _top(variable: str) -> str:
+    """Return a variable up to the end of its first part: `NEXUS__CQL` of `NEXUS__CQL__TRIES`."""
+    return PREFIX + variable.removeprefix(PREFIX).partition("__")[0]
 
 
 def api_server_address(environ: Mapping[str, str] | None = None) -> str:
@@ -64,6 +81,13 @@ def api_server_address(environ: Mapping[str, str] | None = None) -> str:
     if ":" in host:
         host = f"[{host}]"
     return f"{host}:{environ.get('KUBERNETES_SERVICE_PORT', '443')}"
+
+
+def keyspaces_key(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """Return id and secret of the access key for Amazon Keyspaces; empty where none is set."""
+    environ = os.environ if environ is None else environ
+    prefix = "KEYSPACES_AWS_"
+    return environ.get(f"{prefix}ACCESS_KEY_ID", ""), environ.get(f"{prefix}SECRET_ACCESS_KEY", "")
 
 
 def variable_of(path: tuple[str, ...]) -> str:

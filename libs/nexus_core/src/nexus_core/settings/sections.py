@@ -6,7 +6,13 @@ from typing import Literal
 
 from msgspec import field
 
-from nexus_core.settings.checkpoints import EmbeddedStore, ScyllaCqlStore
+from nexus_core.settings.checkpoints import (
+    AstraCqlStore,
+    CqlSection,
+    EmbeddedStore,
+    KeyspacesCqlStore,
+    ScyllaCqlStore,
+)
 from nexus_core.settings.clusters import KubernetesSection, ProcessClusterSection
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import S3Buffer
@@ -76,9 +82,13 @@ class ServiceSettings(Section, frozen=True):
     data_path: str = ".nexus"
     """Folder in which embedded parts keep everything; made when missing."""
     cql_store_type: Literal["embedded", "scylla", "astra", "keyspaces"] = "embedded"
-    """Where checkpoints are kept. This release starts with `embedded` only, a SQLite file."""
+    """Where checkpoints are kept: `embedded`, a SQLite file, in `scylla` (or Cassandra), `astra` or
+    Amazon `keyspaces`."""
     s3_buffer: S3Buffer = field(default_factory=S3Buffer)
     scylla_cql_store: ScyllaCqlStore = field(default_factory=ScyllaCqlStore)
+    astra_cql_store: AstraCqlStore = field(default_factory=AstraCqlStore)
+    keyspaces_cql_store: KeyspacesCqlStore = field(default_factory=KeyspacesCqlStore)
+    cql: CqlSection = field(default_factory=CqlSection)
     embedded_store: EmbeddedStore = field(default_factory=EmbeddedStore)
     cluster_type: Literal["auto", "process", "kubernetes"] = "auto"
     """Where Jobs run: as `process`es of this machine, or in `kubernetes`.

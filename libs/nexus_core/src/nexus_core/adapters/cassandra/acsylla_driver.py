@@ -31,6 +31,9 @@ _KEEP_ALIVE_SECONDS = 30
 # is most of what a single request takes on a near server.
 _COALESCE_MICROSECONDS = 50
 
+# How long a change of the schema waits for the nodes to agree on it.
+_AGREEMENT_MILLISECONDS = 30_000
+
 # Closing waits for what is under way, which ends within its own time.
 _CLOSE_SECONDS = 15.0
 
@@ -163,6 +166,7 @@ _HOW: dict[str, object] = {
     "idle_timeout_sec": _IDLE_SECONDS,
     "tcp_keepalive_sec": _KEEP_ALIVE_SECONDS,
     "coalesce_delay_us": _COALESCE_MICROSECONDS,
+    "max_schema_wait_time_ms": _AGREEMENT_MILLISECONDS,
     "token_aware_routing": True,
     "log_level": "error",
     "logging_callback": _heard,

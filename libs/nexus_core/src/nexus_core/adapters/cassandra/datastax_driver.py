@@ -69,6 +69,9 @@ _PROTOCOL = 4
 # Between two tries to reach a lost node; doubles from the first to the second.
 _RECONNECT_SECONDS = (0.25, 10.0)
 
+# How long a change of the schema waits for the nodes to agree on it.
+_AGREEMENT_SECONDS = 30
+
 # A silent connection is asked whether it lives, and given up when it does not answer.
 _HEARTBEAT_SECONDS = 5
 _HEARTBEAT_ANSWER_SECONDS = 10
@@ -77,8 +80,9 @@ _HEARTBEAT_ANSWER_SECONDS = 10
 class DatastaxDriver:
     """A session of cassandra-driver. What blocks in it runs in a thread."""
 
-    def __init__(self, cluster: Cluster, session: Session) -> None:
+    def __init__(self, cluster: Cluster, session: Session, *, serial_reads: bool) -> None:
         self._cluster = cluster
+        self._serial_reads = serial_reads
         self._session = session
         self._loop = asyncio.get_running_loop()
         self._bridge = Bridge(self._loop)
@@ -87,7 +91,8 @@ class DatastaxDriver:
         """Let the servers prepare a statement; in a thread, since the driver blocks for it."""
         async with asyncio.timeout(seconds):
             prepared = await asyncio.to_thread(self._session.prepare, statement.cql)
-        prepared.consistency_level = _CONSISTENCY[statement.consistency]
+        asked = statement.consistency if self._serial_reads else Consistency.LOCAL_QUORUM
+        prepared.consistency_level = _CONSISTENCY[asked]
         return prepared
 
     async def execute(self, prepared: Prepared, values: Sequence[Value], ask: Ask) -> Answer:
@@ -146,7 +151,8 @@ async def open_driver(plan: Plan) -> DatastaxDriver:
         # Its threads go on trying otherwise. Not awaited: who cancels us does not wait for it.
         asyncio.get_running_loop().run_in_executor(None, cluster.shutdown)
         raise
-    return DatastaxDriver(cluster, session)
+    # Keyspaces knows no serial reads, and needs none: its transactions are done when they return.
+    return DatastaxDriver(cluster, session, serial_reads=not isinstance(plan.login, AwsLogin))
 
 
 def fault_of(error: Exception) -> tuple[Fault, str] | None:
@@ -242,6 +248,7 @@ def _cluster(plan: Plan) -> Cluster:
         reconnection_policy=ExponentialReconnectionPolicy(*_RECONNECT_SECONDS),
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_ANSWER_SECONDS,
+        max_schema_agreement_wait=_AGREEMENT_SECONDS,
         auth_provider=_auth(plan),
         application_name="nexus",
         monitor_reporting_enabled=False,

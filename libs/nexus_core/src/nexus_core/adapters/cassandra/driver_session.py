@@ -31,6 +31,9 @@ _LONGEST_PAUSE_SECONDS = 0.5
 # What we tell callers to wait when the servers refuse or can't be reached.
 _RETRY_AFTER_SECONDS = 1.0
 
+# Unless told otherwise.
+_DEFINE_SECONDS = 60.0
+
 _APPLIED = "[applied]"
 _PING = Statement("SELECT key FROM system.local WHERE key = 'local'")
 
@@ -141,11 +144,13 @@ class DriverSession:
 
     async def define(self, cql: str, *, within: float | None = None) -> None:
         """Run a statement that changes the schema. Not repeated by itself."""
+        seconds = _DEFINE_SECONDS if within is None else within
 
-        async def define(seconds: float) -> None:
+        async def define(_: float) -> None:
+            # Longer than other requests: the nodes have to agree on it.
             await self._driver.define(cql, seconds)
 
-        await self._run(define, _WRITE, within)
+        await self._run(define, _WRITE, seconds)
 
     async def ping(self) -> None:
         """Return when the server answers a read."""

@@ -28,6 +28,11 @@ class Step(Struct, frozen=True):
     """Without comments, in the order of the file."""
 
     @property
+    def folder(self) -> str:
+        """The step's folder: all its files are of one release."""
+        return self.name.partition("/")[0]
+
+    @property
     def checksum(self) -> str:
         """Of the statements alone: another comment or another line break is no other step."""
         text = ";".join(" ".join(statement.split()) for statement in self.statements)
