@@ -1,6 +1,7 @@
 """Makers of Jobs that a cluster can really run, and one who follows what it tells."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any, Self
@@ -11,9 +12,12 @@ from nexus_core.domain.job_manifest import COMPONENT_LABEL, RUN_COMPONENT, TEMPL
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import ObjectKind, Observation
 from nexus_core.ports.cluster import Cluster
+from tools.testbed.kubernetes.outcomes import DURATION, EXIT_CODE, OUTCOME, Outcome
+
+FOR_EVER = "sleep 600"
 
 # Generous: it is only ever waited for in full by a test that fails.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 IGNORE_DISRUPTION = {
     "action": "Ignore",
@@ -33,8 +37,10 @@ def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]
     """Return a Job that runs a shell script.
 
     `changes` are fields of its spec, but for `container` (fields of the container) and `owner` (the
-    uid of the Job that owns it).
+    run and the uid of the Job that owns it). Pods of the testbed run nothing; their annotations
+    say what the script would do.
     """
+    annotations = _outcome_of(script, changes.get("container", {}))
     labels = {TEMPLATE_NAME_LABEL: key.algorithm, COMPONENT_LABEL: RUN_COMPONENT}
     container = {
         "name": key.request_id,
@@ -44,8 +50,9 @@ def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]
         **changes.pop("container", {}),
     }
     metadata: dict[str, Any] = {"name": key.request_id, "labels": labels}
-    if owner := changes.pop("owner", ""):
-        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": "owner", "uid": owner}
+    if owner := changes.pop("owner", None):
+        run, uid = owner
+        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": run.request_id, "uid": uid}
         metadata["ownerReferences"] = [reference]
     return {
         "apiVersion": "batch/v1",
@@ -54,12 +61,27 @@ def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]
         "spec": {
             "backoffLimit": 0,
             "template": {
-                "metadata": {"labels": labels},
+                "metadata": {"labels": labels, "annotations": annotations},
                 "spec": {"restartPolicy": "Never", "containers": [container]},
             },
             **changes,
         },
     }
+
+
+def _outcome_of(script: str, container: dict[str, Any]) -> dict[str, str]:
+    """Return the annotations by which a pod of the testbed does what a script would.
+
+    A script that says nothing to it makes it wait for ever, rather than succeed by mistake.
+    """
+    if "command" in container:
+        return {OUTCOME: Outcome.CONFIG_MISSING}
+    if script == FOR_EVER:
+        return {OUTCOME: Outcome.RUNS}
+    if match := re.fullmatch(r"exit (\d+)", script):
+        outcome = Outcome.FAILS if int(match[1]) else Outcome.COMPLETES
+        return {OUTCOME: outcome, EXIT_CODE: match[1], DURATION: "100ms"}
+    return {OUTCOME: "not-known-to-the-testbed"}
 
 
 def a_manifest(key: RunKey, script: str = "exit 0", **changes: Any) -> bytes:

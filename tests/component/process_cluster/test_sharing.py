@@ -138,7 +138,7 @@ async def test_when_the_time_of_a_finished_job_is_over_its_own_go_with_it(
     async with open_cluster() as cluster, Witness(cluster) as witness:
         owner = await cluster.create_job(parent, a_manifest(parent, ttlSecondsAfterFinished=10))
         script = "echo $$ >pid; exec sleep 600"
-        await cluster.create_job(child, a_manifest(child, script, owner=owner.uid))
+        await cluster.create_job(child, a_manifest(child, script, owner=(parent, owner.uid)))
         await witness.sees_finished(parent)
         await until(lambda: number_in(directory / "pid"))
 

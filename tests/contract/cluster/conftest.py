@@ -11,7 +11,9 @@ from nexus_core.adapters.process.cluster import ProcessCluster
 from nexus_core.ports.cluster import Cluster
 from support.clock import ManualClock
 from support.clusters import Witness
+from support.kubernetes import tidy_cluster
 from support.processes import end_pods
+from tools.testbed.description import KubernetesDescription
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,14 @@ class Scene:
     cluster: Cluster
     witness: Witness
     pass_time: Callable[[float], Awaitable[None]]
-    """Let seconds pass for the cluster."""
+    """Let seconds pass for the cluster; they pass by themselves for one that others run."""
 
 
-OpenScene = Callable[[Path], AbstractAsyncContextManager[Scene]]
+OpenScene = Callable[[pytest.FixtureRequest, Path], AbstractAsyncContextManager[Scene]]
 
 
 @asynccontextmanager
-async def process_cluster(folder: Path) -> AsyncIterator[Scene]:
+async def process_cluster(_: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Scene]:
     clock = ManualClock()
     async with (
         ProcessCluster.open(folder, name="here", directory=folder, clock=clock) as cluster,
@@ -38,10 +40,29 @@ async def process_cluster(folder: Path) -> AsyncIterator[Scene]:
     end_pods(folder)
 
 
-@pytest.fixture(params=[process_cluster], ids=["process"])
+@asynccontextmanager
+async def kubernetes_cluster(request: pytest.FixtureRequest, _: Path) -> AsyncIterator[Scene]:
+    """The testbed's, with no more rights than the services need."""
+    server: KubernetesDescription = request.getfixturevalue("kubernetes_server")
+
+    async def pass_time(_: float) -> None: ...
+
+    async with (
+        tidy_cluster(Path(server.nexus_kubeconfig), server.namespace) as cluster,
+        Witness(cluster) as witness,
+    ):
+        yield Scene(cluster, witness, pass_time)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(process_cluster, id="process"),
+        pytest.param(kubernetes_cluster, id="kubernetes", marks=pytest.mark.integration),
+    ]
+)
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     opener: OpenScene = request.param
-    async with opener(tmp_path) as opened:
+    async with opener(request, tmp_path) as opened:
         yield opened
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from nexus_core.domain.observation import JobPhase, ObjectKind
 from nexus_core.ports.cluster import Cluster
 from support.clusters import (
+    FOR_EVER,
     IGNORE_DISRUPTION,
     Witness,
     a_manifest,
@@ -15,8 +16,6 @@ from support.clusters import (
 )
 
 PassTime = Callable[[float], Awaitable[None]]
-
-FOR_EVER = "sleep 600"
 
 
 async def test_a_pod_that_starts_is_told(cluster: Cluster, witness: Witness) -> None:
@@ -43,9 +42,7 @@ async def test_a_job_that_completes_is_told_last(cluster: Cluster, witness: Witn
     assert witness.reasons(key)[0] == "Started"
 
 
-async def test_a_program_that_is_not_there_fails_to_start(
-    cluster: Cluster, witness: Witness
-) -> None:
+async def test_a_container_that_can_not_start_is_told(cluster: Cluster, witness: Witness) -> None:
     key = a_run_key()
     container = {"command": ["no-such-program-anywhere"]}
     await cluster.create_job(key, a_manifest(key, container=container))
@@ -53,8 +50,7 @@ async def test_a_program_that_is_not_there_fails_to_start(
     told = await witness.sees(key, "Failed")
 
     assert told.kind is ObjectKind.POD
-    assert "no-such-program-anywhere" in told.message
-    assert "executable file not found in $PATH" in told.message
+    assert told.message.startswith("Error: ")
     status = await cluster.find_job(key)
     assert status is not None
     assert status.phase is JobPhase.ACTIVE
@@ -82,17 +78,16 @@ async def test_a_failed_try_is_repeated_to_the_limit(
     cluster: Cluster, witness: Witness, pass_time: PassTime
 ) -> None:
     key = a_run_key()
-    await cluster.create_job(key, a_manifest(key, "exit 7", backoffLimit=2))
+    await cluster.create_job(key, a_manifest(key, "exit 7", backoffLimit=1))
 
-    for attempt in (1, 2):
-        await witness.sees(key, "Error", times=attempt)
-        await pass_time(60)
+    await witness.sees(key, "Error")
+    await pass_time(60)
 
     told = await witness.sees_finished(key)
     assert told.kind is ObjectKind.JOB
     assert told.reason == "BackoffLimitExceeded"
     assert told.exit_code == 7
-    assert witness.reasons(key).count("Started") == 3
+    assert witness.reasons(key).count("Started") == 2
 
 
 async def test_a_fatal_exit_code_fails_the_job_at_once(cluster: Cluster, witness: Witness) -> None:
@@ -172,11 +167,9 @@ async def test_a_finished_job_is_removed_when_its_time_is_over(
     cluster: Cluster, witness: Witness, pass_time: PassTime
 ) -> None:
     key = a_run_key()
-    await cluster.create_job(key, a_manifest(key, ttlSecondsAfterFinished=300))
+    await cluster.create_job(key, a_manifest(key, ttlSecondsAfterFinished=2))
     await witness.sees_finished(key)
-
-    await pass_time(299)
     assert await cluster.find_job(key) is not None
 
-    await pass_time(1)
+    await pass_time(2)
     await until_gone(cluster, key)

@@ -66,7 +66,7 @@ def test_what_is_not_said_is_as_in_kubernetes() -> None:
 
 
 def test_owners_are_known_by_their_uids() -> None:
-    assert read(owner="uid-1").owners == {"uid-1"}
+    assert read(owner=(KEY, "uid-1")).owners == {"uid-1"}
 
 
 def test_variables_take_values_from_the_pod() -> None:

@@ -60,7 +60,7 @@ def role() -> dict[str, Any]:
         {
             "apiGroups": ["batch"],
             "resources": ["jobs"],
-            "verbs": [*_READ, "create", "delete"],
+            "verbs": [*_READ, "create", "delete", "patch"],
         },
         {"apiGroups": [""], "resources": ["pods", "events"], "verbs": _READ},
         {"apiGroups": [GROUP], "resources": _CATALOGUE, "verbs": _READ},

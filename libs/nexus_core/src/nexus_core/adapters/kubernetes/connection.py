@@ -22,6 +22,9 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 _UNAUTHORIZED = 401
+# How long connections that were cut in mid-request have to say goodbye by TLS. The HTTP client
+# forgets them at once and waits for none; a loop that ends before would complain of each.
+_GOODBYE_SECONDS = 0.1
 # A whole event is one line: the largest object that etcd takes, and what JSON adds to it.
 _LONGEST_LINE = 8 * 1024 * 1024
 
@@ -44,6 +47,7 @@ class Connection:
         self._requests = requests
         self._streams = streams
         self._patience = patience
+        self._were_cut = False
 
     @classmethod
     @asynccontextmanager
@@ -67,7 +71,9 @@ class Connection:
             _session(limit=connections) as requests,
             _session(limit=0) as streams,
         ):
-            yield cls(credentials, requests, streams, patience)
+            connection = cls(credentials, requests, streams, patience)
+            yield connection
+        await asyncio.sleep(_GOODBYE_SECONDS if connection._were_cut else 0)
 
     @property
     def origin(self) -> str:
@@ -129,7 +135,9 @@ class Connection:
         try:
             yield Stream(self, response, silence)
         finally:
-            # Closed, not released: what is still to come would be read to its end.
+            # Aborted, not released: what is still to come would be read to its end.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
             response.close()
 
     async def _begin(
@@ -146,7 +154,11 @@ class Connection:
                     _url(grant, _target(path, params)), timeout=timeout, **_presenting(grant, None)
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._were_cut = True
             raise self.unreachable(grant, error, self._patience) from error
+        except asyncio.CancelledError:
+            self._were_cut = True
+            raise
 
     async def _exchange(
         self, grant: Grant, method: str, target: str, body: bytes | None, content_type: str
@@ -161,7 +173,11 @@ class Connection:
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._were_cut = True
             raise self.unreachable(grant, error, self._patience) from error
+        except asyncio.CancelledError:
+            self._were_cut = True
+            raise
 
     def unreachable(
         self, grant: Grant | None, error: Exception, patience: float
