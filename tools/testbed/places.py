@@ -1,4 +1,4 @@
-"""Where the testbed keeps things. The only file of it that reads the environment."""
+"""Where the testbed keeps things. The only file of it that reads settings."""
 
 import os
 from collections.abc import Mapping
