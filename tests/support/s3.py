@@ -2,7 +2,7 @@
 
 import uuid
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiobotocore.session import get_session
@@ -16,8 +16,17 @@ from nexus_core.ports.clock import Clock
 from nexus_core.settings.payloads import S3Buffer
 from nexus_core.settings.values import Secret
 from tools.testbed.description import S3Description
+from tools.testbed.s3.server import S3Server
 
 SCHEDULER_URL = "http://127.0.0.1:8080"
+
+
+class OwnServer(NamedTuple):
+    """A server that a test may end."""
+
+    server: S3Server
+    description: S3Description
+    settings: S3Settings
 
 
 def a_prefix() -> str:
@@ -32,7 +41,7 @@ def s3_settings(server: S3Description, prefix: str = "tests", **changes: Any) ->
         endpoint=server.endpoint,
         region=server.region,
         access_key_id=server.access_key_id,
-        secret_access_key=server.secret_access_key,
+        secret_access_key=Secret(server.secret_access_key),
         part_size=SMALLEST_PART,
     )
     return msgspec.structs.replace(settings, **changes)

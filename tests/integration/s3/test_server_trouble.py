@@ -4,42 +4,17 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from nexus_core.adapters.s3.settings import S3Settings
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.payload_store import Content
-from support.s3 import open_s3_store, open_uploads, s3_settings
-from tools.testbed.description import S3Description
-from tools.testbed.s3.server import S3Server
+from support.s3 import OwnServer, open_s3_store, open_uploads, s3_settings
 
 pytestmark = pytest.mark.integration
 
 MIB = 1024**2
-
-
-class OwnServer(NamedTuple):
-    server: S3Server
-    description: S3Description
-    settings: S3Settings
-
-
-@pytest.fixture
-async def own(tmp_path: Path, s3_server: S3Description) -> AsyncIterator[OwnServer]:
-    """A server that the test may end; asked for only where the testbed has one too."""
-    assert s3_server.endpoint
-    server = S3Server(tmp_path / "s3")
-    try:
-        description = await server.start()
-        settings = s3_settings(description, timeout=timedelta(seconds=5))
-        yield OwnServer(server, description, settings)
-    finally:
-        if server.alive:
-            await server.kill()
 
 
 def a_key() -> RunKey:

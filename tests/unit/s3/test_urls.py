@@ -14,9 +14,11 @@ from botocore.exceptions import NoCredentialsError
 from nexus_core.adapters.s3.credentials import ChainCredentials
 from nexus_core.adapters.s3.location import Location
 from nexus_core.adapters.s3.settings import S3Settings
+from nexus_core.adapters.s3.signatures import Credentials
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.payload_store import Content
+from nexus_core.settings.values import Secret
 from support.clock import ManualClock
 from support.s3 import open_s3_store
 
@@ -27,7 +29,7 @@ SETTINGS = S3Settings(
     endpoint="http://127.0.0.1:9",
     region="eu-west-1",
     access_key_id="AKID",
-    secret_access_key="secret",
+    secret_access_key=Secret("secret"),
 )
 ROOM = f"/a-bucket/nexus/algorithm%3Dhello-world/{RUN.request_id}"
 
@@ -90,7 +92,7 @@ async def test_the_longest_that_s3_takes_is_a_week(clock: ManualClock) -> None:
 
 
 async def test_a_session_token_of_unknown_life_signs_no_url(clock: ManualClock) -> None:
-    settings = msgspec.structs.replace(SETTINGS, session_token="a token")
+    settings = msgspec.structs.replace(SETTINGS, session_token=Secret("a token"))
     async with open_s3_store(settings, clock) as store:
         url = await store.download_url(Content.PAYLOAD, RUN, HOUR)
     assert urlsplit(url).path.startswith("/data/v1/payloads/")
@@ -140,6 +142,24 @@ async def test_keys_come_from_the_environment_where_settings_have_none(
         url = await store.download_url(Content.PAYLOAD, RUN, HOUR)
     assert url.startswith("https://a-bucket.s3.eu-north-1.amazonaws.com/algorithm%3Dhello-world/")
     assert "Credential=FROM-THERE%2F20260101%2Feu-north-1%2F" in url
+
+
+async def test_the_scheduler_in_the_place_of_s3_is_told_once(
+    clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, session_token=Secret("a token"))
+    async with open_s3_store(settings, clock) as store:
+        for _ in range(3):
+            await store.download_url(Content.PAYLOAD, RUN, HOUR)
+    assert capsys.readouterr().out.count("some URLs lead through the scheduler") == 1
+
+
+def test_secrets_do_not_show_themselves() -> None:
+    settings = msgspec.structs.replace(SETTINGS, session_token=Secret("a token"))
+    shown = f"{settings!r} {Credentials('AKID', 'secret', 'a token')!r}"
+    assert "AKID" in shown
+    assert "'secret'" not in shown
+    assert "a token" not in shown
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ def s3_settings(section: S3Buffer) -> S3Settings:
         endpoint=section.endpoint,
         region=section.region,
         access_key_id=section.access_key_id,
-        secret_access_key=str(section.secret_access_key),
-        session_token=str(section.session_token),
+        secret_access_key=section.secret_access_key,
+        session_token=section.session_token,
         addressing=Addressing(section.addressing),
         presigned=section.payload_urls == "presigned"
         or (section.payload_urls == "auto" and not proxied),

@@ -6,6 +6,7 @@ import msgspec
 
 from nexus_core.adapters.s3.addresses import Addressing
 from nexus_core.adapters.s3.location import Location
+from nexus_core.settings.values import Secret
 
 SMALLEST_PART = 5 * 1024**2
 """In bytes; S3 refuses smaller parts, the last apart."""
@@ -23,8 +24,8 @@ class S3Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: what the environment or AWS configuration files say, else `us-east-1`."""
     access_key_id: str = ""
     """Empty: credentials come from AWS's default chain, and are renewed by it."""
-    secret_access_key: str = ""
-    session_token: str = ""
+    secret_access_key: Secret = Secret("")
+    session_token: Secret = Secret("")
     addressing: Addressing = Addressing.AUTO
     presigned: bool = True
     """Whether URLs lead to the server; they lead to a scheduler otherwise."""

@@ -30,6 +30,9 @@ class Credentials(NamedTuple):
     session_token: str = ""
     """Of temporary credentials; empty: they are not temporary."""
 
+    def __repr__(self) -> str:
+        return f"Credentials({self.access_key_id!r}, ***)"
+
 
 class Request(NamedTuple):
     """What is asked of a bucket."""

@@ -3,12 +3,15 @@
 import asyncio
 from datetime import timedelta
 
+import structlog
 from botocore.exceptions import BotoCoreError
 
 from nexus_core.adapters.s3.connection import BucketConnection
 from nexus_core.adapters.s3.errors import failed, late
 from nexus_core.adapters.s3.signatures import LONGEST_VALIDITY
 from nexus_core.ports.clock import Clock
+
+log = structlog.get_logger()
 
 
 class PresignedUrls:
@@ -19,6 +22,7 @@ class PresignedUrls:
         self._connection = connection
         self._clock = clock
         self._within = within
+        self._told: set[str] = set()
 
     async def make(self, method: str, key: str, valid_for: timedelta) -> str | None:
         """Return a URL of an object; None where it could end before its time.
@@ -31,6 +35,7 @@ class PresignedUrls:
             UnavailableError: there are no credentials.
         """
         if valid_for > LONGEST_VALIDITY:
+            self._tell("they are to be valid for more than seven days")
             return None
         place = self._connection.place
         try:
@@ -42,6 +47,7 @@ class PresignedUrls:
         except (BotoCoreError, RuntimeError) as error:
             raise failed(place, error) from error
         if credentials is None:
+            self._tell("the credentials are temporary, and may end before them")
             return None
         return self._connection.signer.presign(
             credentials,
@@ -51,3 +57,9 @@ class PresignedUrls:
             # Less than a second is no validity to S3.
             valid_for=max(valid_for, timedelta(seconds=1)),
         )
+
+    def _tell(self, reason: str) -> None:
+        """Say once that URLs do not lead where the settings say, and why."""
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning("some URLs lead through the scheduler, not to S3", reason=reason)
