@@ -84,6 +84,8 @@ async def own_server(tmp_path: Path) -> AsyncIterator[CassandraServer]:
         await process.kill()
 
 
+# Two starts of a Java that compiles all it does, perhaps beside builds and other tests.
+@pytest.mark.timeout(300)
 # So that it is skipped where a testbed can't be.
 @pytest.mark.usefixtures("cassandra_server")
 async def test_what_a_killed_node_acknowledged_is_there_when_it_is_back(
