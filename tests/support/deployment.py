@@ -6,10 +6,8 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
-import msgspec
 
 from support.caller import (
     PATIENCE,
@@ -114,51 +112,6 @@ class Deployment(Caller):
         url = f"{self.urls['RECEIVER']}/algorithm/v1/complete/{algorithm}/requests/{request_id}"
         async with self._session.post(url, json=report) as answer:
             assert answer.status == 202, await answer.text()
-
-    async def job(self, request_id: str) -> dict[str, Any]:
-        """Return the Job of a run as the API server has it; wait until there is one."""
-        kubectl = Kubectl(self.servers.kubernetes)
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                found = await kubectl.get("job", request_id, self.servers.kubernetes.namespace)
-                if found is not None:
-                    return found
-                await asyncio.sleep(0.1)  # kubectl can't wait for what is not there yet
-
-
-@dataclass(frozen=True)
-class Kubectl:
-    """The command line that people use, with an administrator's rights."""
-
-    kubernetes: KubernetesDescription
-
-    async def __call__(self, *arguments: str, given: bytes = b"") -> tuple[int, str, str]:
-        """Run it; return its exit code and what it wrote."""
-        process = await asyncio.create_subprocess_exec(
-            self.kubernetes.kubectl,
-            f"--kubeconfig={self.kubernetes.kubeconfig}",
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate(given)
-        assert process.returncode is not None
-        return process.returncode, output.decode(), errors.decode()
-
-    async def apply(self, manifest: dict[str, Any], namespace: str) -> None:
-        """Create or change an object."""
-        document = msgspec.json.encode(manifest)
-        code, _, errors = await self("apply", f"--namespace={namespace}", "-f", "-", given=document)
-        assert code == 0, errors
-
-    async def get(self, kind: str, name: str, namespace: str) -> dict[str, Any] | None:
-        """Return an object; None when there is none of that name."""
-        code, output, errors = await self(
-            "get", kind, name, f"--namespace={namespace}", "--output=json", "--ignore-not-found"
-        )
-        assert code == 0, errors
-        return msgspec.json.decode(output, type=dict[str, Any]) if output else None
 
 
 @asynccontextmanager

@@ -1,0 +1,124 @@
+"""The whole way: over HTTP, through Cassandra, S3 and Kubernetes, and back."""
+
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Stage
+from support.algorithms import Algorithms, environment_of
+from support.cassandra_stores import INDEXED, open_stores
+from support.clock import ManualClock
+from support.deployment import Deployment
+from tools.testbed.kubernetes.outcomes import Outcome
+
+pytestmark = pytest.mark.integration
+
+PARAMETERS = {"name": "Ada", "numbers": [1, 2.5, -3e10], "nested": {"ключ": "värde"}}
+
+
+async def submitted(deployment: Deployment, algorithm: str) -> RunKey:
+    return RunKey(
+        algorithm, await deployment.submit(algorithm, {"algorithmParameters": PARAMETERS})
+    )
+
+
+async def test_a_run_becomes_a_job_reads_its_payload_and_completes(
+    deployment: Deployment, algorithms: Algorithms
+) -> None:
+    algorithm = await algorithms.publish(Outcome.RUNS)
+    await deployment.start()
+
+    run = await submitted(deployment, algorithm)
+    job = await algorithms.job(run)
+    url = job["spec"]["template"]["spec"]["containers"][0]["args"][0].removeprefix("--sas-uri=")
+    assert urlsplit(url).netloc == urlsplit(deployment.servers.s3.endpoint).netloc
+    assert await deployment.fetch(url) == PARAMETERS
+
+    upload = environment_of(job)["NEXUS__RESULT_UPLOAD_URL"]
+    async with aiohttp.ClientSession() as anybody, anybody.put(upload, data=b'{"n": 1}') as stored:
+        assert stored.status == 200
+    await deployment.complete(algorithm, run.request_id)
+
+    result = await deployment.finished(algorithm, run.request_id)
+    assert result["status"] == "COMPLETED"
+    assert await deployment.fetch(result["resultUri"]) == {"n": 1}
+    servers = deployment.servers
+    async with open_stores(servers.cassandra, servers.keyspace, ManualClock(), INDEXED) as stores:
+        kept = await stores.checkpoints.find(run)
+    assert kept is not None
+    assert kept.lifecycle_stage is Stage.COMPLETED
+    assert kept.job_uid == job["metadata"]["uid"]
+    assert await deployment.stop() == {"SCHEDULER": 0, "RECEIVER": 0, "SUPERVISOR": 0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stage", "sentence"),
+    [
+        (Outcome.FAILS, "DEADLINE_EXCEEDED", "more often than its retries allow"),
+        (Outcome.OUT_OF_MEMORY, "DEADLINE_EXCEEDED", "ran out of memory (limit 64Mi)"),
+        (Outcome.IMAGE_MISSING, "SCHEDULING_FAILED", "image of the algorithm could not be pulled"),
+    ],
+)
+async def test_what_becomes_of_a_pod_becomes_of_its_run(
+    deployment: Deployment,
+    algorithms: Algorithms,
+    outcome: Outcome,
+    stage: str,
+    sentence: str,
+) -> None:
+    algorithm = await algorithms.publish(outcome)
+    await deployment.start()
+
+    run = await submitted(deployment, algorithm)
+
+    result = await deployment.finished(algorithm, run.request_id)
+    assert (result["status"], sentence in result["runErrorMessage"]) == (stage, True), result
+
+
+async def test_a_run_past_its_deadline_is_ended_by_its_cluster(
+    deployment: Deployment, algorithms: Algorithms
+) -> None:
+    algorithm = await algorithms.publish(Outcome.RUNS, deadlineSeconds=2)
+    await deployment.start()
+
+    run = await submitted(deployment, algorithm)
+
+    result = await deployment.finished(algorithm, run.request_id)
+    assert result["status"] == "DEADLINE_EXCEEDED"
+
+
+async def test_a_cancelled_run_has_no_job_any_more(
+    deployment: Deployment, algorithms: Algorithms
+) -> None:
+    algorithm = await algorithms.publish(Outcome.RUNS)
+    await deployment.start()
+    run = await submitted(deployment, algorithm)
+    await algorithms.job(run)
+
+    await deployment.cancel(algorithm, run.request_id)
+
+    await algorithms.gone(run)
+    result = await deployment.finished(algorithm, run.request_id)
+    assert (result["status"], result["runErrorMessage"]) == ("CANCELLED", "Cancelled by Ada.")
+
+
+async def test_runs_of_a_scheduler_that_died_are_started_by_the_supervisor(
+    deployment: Deployment, algorithms: Algorithms
+) -> None:
+    algorithm = await algorithms.publish(Outcome.RUNS)
+    # It accepts, and comes to start nothing: its cluster is given one Job in a thousand seconds.
+    slow = {
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__RATE_LIMIT_ELEMENTS_PER_SECOND": "0.001",
+        "NEXUS__S3_BUFFER__BUFFER_CONFIG__RATE_LIMIT_ELEMENTS_BURST": "1",
+        "NEXUS__LEASE_DURATION": "2s",
+    }
+    await deployment.start("SCHEDULER", **slow)
+    runs = [await submitted(deployment, algorithm) for _ in range(5)]
+    await deployment.kill("SCHEDULER")
+
+    await deployment.start("SUPERVISOR", NEXUS__SWEEP__INTERVAL="1s")
+
+    for run in runs:
+        await algorithms.job(run)
