@@ -19,9 +19,11 @@ from support.caller import (
 )
 from tools.testbed.description import (
     CassandraDescription,
+    Description,
     KubernetesDescription,
     S3Description,
 )
+from tools.testbed.nexus import settings_for
 
 SERVICES = ("SCHEDULER", "RECEIVER", "SUPERVISOR")
 
@@ -36,26 +38,9 @@ class Servers:
     keyspace: str
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that lead there, under the names that Go deployments set."""
-        cassandra, s3, kubernetes = self.cassandra, self.s3, self.kubernetes
-        return {
-            "NEXUS__CQL_STORE_TYPE": "scylla",
-            "NEXUS__SCYLLA_CQL_STORE__HOSTS": cassandra.host,
-            "NEXUS__SCYLLA_CQL_STORE__PORT": str(cassandra.port),
-            "NEXUS__SCYLLA_CQL_STORE__USER": cassandra.user,
-            "NEXUS__SCYLLA_CQL_STORE__PASSWORD": cassandra.password,
-            "NEXUS__SCYLLA_CQL_STORE__LOCAL_DC": cassandra.local_dc,
-            "NEXUS__SCYLLA_CQL_STORE__KEYSPACE": self.keyspace,
-            "NEXUS__S3_BUFFER__PAYLOAD_STORAGE_PATH": f"s3a://{s3.bucket}/{self.keyspace}",
-            "NEXUS__S3_BUFFER__ACCESS_KEY_ID": s3.access_key_id,
-            "NEXUS__S3_BUFFER__SECRET_ACCESS_KEY": s3.secret_access_key,
-            "NEXUS__S3_BUFFER__REGION": s3.region,
-            "NEXUS__S3_BUFFER__ENDPOINT": s3.endpoint,
-            "NEXUS__KUBE_CONFIG_PATH": kubernetes.nexus_kubeconfig,
-            "NEXUS__SHARD_KUBE_CONFIG_PATH": kubernetes.shards_folder,
-            "NEXUS__RUNTIME_NAMESPACE": kubernetes.namespace,
-            "NEXUS__DEPLOY_NAMESPACE": kubernetes.deploy_namespace,
-        }
+        """Return the settings that lead there."""
+        description = Description(cassandra=self.cassandra, s3=self.s3, kubernetes=self.kubernetes)
+        return settings_for(description, self.keyspace)
 
 
 class Deployment(Caller):
@@ -73,7 +58,6 @@ class Deployment(Caller):
             "NEXUS__HOST_NAME": f"nexus-{uuid.uuid4()}",
             "NEXUS__SCHEDULER_URL": self.urls["SCHEDULER"],
             "NEXUS__RECEIVER_URL": self.urls["RECEIVER"],
-            "NEXUS__CALLBACK__SECRET": "known to all three",
             "NEXUS__LOG_LEVEL": "warning",
         }
         self._ports = ports
