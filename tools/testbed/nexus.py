@@ -1,4 +1,4 @@
-"""The settings that lead the services to the servers of a testbed, named as Go deployments name them.
+"""The settings that lead the services to the servers of a testbed.
 
 For tests, for the bench, and for who wants to try the services on real servers by hand.
 """

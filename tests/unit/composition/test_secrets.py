@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.domain.names import RunKey
+from nexus_core.settings.loader import SettingsError
+from nexus_core.settings.payloads import S3Buffer
 from nexus_core.settings.sections import ServiceSettings
 from support.clock import ManualClock
 from support.services import World
@@ -13,8 +17,23 @@ from support.services import World
 def test_services_with_a_store_elsewhere_make_no_folder(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     settings = ServiceSettings(data_path=str(folder), cql_store_type="scylla")
-    assert prepare_data_folder(settings) == settings
+    prepared = prepare_data_folder(settings)
+    assert prepared.signing.secret
+    assert not prepared.callback.secret
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        S3Buffer(payload_storage_path="/var/payloads"),
+        S3Buffer(payload_storage_path="s3a://bucket/prefix", payload_urls="proxied"),
+    ],
+)
+def test_a_secret_that_schedulers_have_to_share_must_be_set(section: S3Buffer) -> None:
+    settings = ServiceSettings(cql_store_type="scylla", s3_buffer=section)
+    with pytest.raises(SettingsError, match="NEXUS__SIGNING__SECRET"):
+        prepare_data_folder(settings)
 
 
 def test_services_on_one_folder_share_their_secrets(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
-from nexus_core.composition.stores import open_stores
+from nexus_core.composition.stores import open_shard_stores
 from nexus_core.web.server import bind
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.service import open_supervisor
@@ -22,7 +22,7 @@ async def open_deployed_supervisor(settings: SupervisorSettings) -> AsyncIterato
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(settings.listen.host, settings.listen.port))
         settings = prepare_data_folder(settings)
-        stores = await stack.enter_async_context(open_stores(settings, clock))
+        stores = await stack.enter_async_context(open_shard_stores(settings, clock))
         tasks = await stack.enter_async_context(BackgroundTasks())
         parts = SupervisorParts(
             store=stores.store,

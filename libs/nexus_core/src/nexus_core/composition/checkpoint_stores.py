@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from nexus_core.adapters.cassandra.stores import Variant, open_cassandra_stores
 from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
 from nexus_core.adapters.sqlite.database import SqliteDatabase
 from nexus_core.adapters.sqlite.lease_store import SqliteLeaseStore
 from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
+from nexus_core.composition.cql import open_waiting_session
+from nexus_core.composition.cql_store import cql_store
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.run_index import RunIndex
-from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
 
 
@@ -31,19 +33,40 @@ async def open_checkpoint_stores(
 ) -> AsyncIterator[CheckpointStores]:
     """Open the database that `cql-store-type` names.
 
+    One that speaks CQL need not be there yet: that it is not is told by the store's `ping`.
+
     Raises:
-        SettingsError: a setting names what there is not.
-        UnavailableError: the database can't be opened.
+        SettingsError: a setting is bad, or a file that it names.
+        UnavailableError: the embedded database can't be opened.
         InvalidInputError: what is there is no database of this Nexus.
     """
-    if settings.cql_store_type != "embedded":
-        raise SettingsError(
-            f"cql-store-type (NEXUS__CQL_STORE_TYPE): this release has no adapter for "
-            f"'{settings.cql_store_type}'; use 'embedded'"
-        )
+    kind = _open_embedded if settings.cql_store_type == "embedded" else _open_cql
+    async with kind(settings, clock) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def _open_embedded(
+    settings: ServiceSettings, clock: Clock
+) -> AsyncIterator[CheckpointStores]:
     async with SqliteDatabase.open(settings.store_file) as database:
         yield CheckpointStores(
             store=SqliteCheckpointStore(database, clock),
             index=SqliteRunIndex(database),
             leases=SqliteLeaseStore(database),
         )
+
+
+@asynccontextmanager
+async def _open_cql(settings: ServiceSettings, clock: Clock) -> AsyncIterator[CheckpointStores]:
+    store = cql_store(settings)
+    variant = Variant(
+        indexed=store.indexed,
+        # Keyspaces refuses timestamps of long ago.
+        any_timestamp=settings.cql_store_type != "keyspaces",
+    )
+    async with (
+        open_waiting_session(store, clock) as session,
+        open_cassandra_stores(session, clock, variant) as stores,
+    ):
+        yield CheckpointStores(store=stores.checkpoints, index=stores.index, leases=stores.leases)

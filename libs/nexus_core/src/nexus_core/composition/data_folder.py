@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from nexus_core.composition.signing import signing_secret
 from nexus_core.domain.errors import UnavailableError
+from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.settings.values import Secret
 
@@ -23,14 +24,15 @@ def prepare_data_folder(settings: S) -> S:
 
     They are made once and kept, so that URLs that were signed before a restart stay valid, and
     services on one folder share them. With a checkpoint store elsewhere services share no folder:
-    none is made, and the secrets stay as they were set.
+    none is made. A secret that has to be shared must be set then.
 
     Raises:
         SettingsError: two settings give different secrets.
         UnavailableError: the folder or a file in it can't be made or read.
     """
     if settings.cql_store_type != "embedded":
-        return settings
+        secret = signing_secret(settings) or _of_this_process(settings)
+        return replace(settings, signing=replace(settings.signing, secret=secret))
     folder = Path(settings.data_path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,18 @@ def prepare_data_folder(settings: S) -> S:
         signing=replace(settings.signing, secret=signing),
         callback=replace(settings.callback, secret=callback),
     )
+
+
+def _of_this_process(settings: ServiceSettings) -> Secret:
+    """Make a secret for URLs that this very process signs and verifies, if it signs any at all."""
+    section = settings.s3_buffer
+    in_bucket = section.payload_storage_path.startswith(("s3:", "s3a:"))
+    if section.payload_storage_path and (section.payload_urls == "proxied" or not in_bucket):
+        raise SettingsError(
+            "signing.secret (NEXUS__SIGNING__SECRET): must be set, the same for all schedulers, "
+            "since payloads are served by them"
+        )
+    return Secret(secrets.token_urlsafe(_SECRET_BYTES))
 
 
 def _kept(file: Path) -> Secret:

@@ -1,7 +1,7 @@
 """The stores that all services of one Nexus share."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
@@ -13,6 +13,7 @@ from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.run_index import RunIndex
+from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
 
 
@@ -27,15 +28,31 @@ class Stores:
     urls: SignedUrls
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShardStores:
+    """What receivers and supervisors open."""
+
+    store: CheckpointStore
+    index: RunIndex
+    leases: LeaseStore
+    payloads: PayloadStore | None
+    """None where the settings name none: those of the Go implementation have no use for it."""
+
+
 @asynccontextmanager
 async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[Stores]:
     """Open the stores that the settings name, making what is missing of embedded ones.
 
     Raises:
         SettingsError: a setting names what there is not.
-        UnavailableError: a store can't be opened.
+        UnavailableError: an embedded store can't be opened.
         InvalidInputError: what is there is no store of this Nexus.
     """
+    if not _has_payloads(settings):
+        raise SettingsError(
+            "s3-buffer.payload-storage-path (NEXUS__S3_BUFFER__PAYLOAD_STORAGE_PATH): must name a "
+            "bucket, such as s3a://bucket/nexus/payloads"
+        )
     urls = open_signed_urls(settings)
     async with (
         open_checkpoint_stores(settings, clock) as checkpoints,
@@ -48,3 +65,25 @@ async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[
             payloads=payloads,
             urls=urls,
         )
+
+
+@asynccontextmanager
+async def open_shard_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[ShardStores]:
+    """Open the same for a service that gets along without a payload store; raises the same."""
+    async with AsyncExitStack() as stack:
+        checkpoints = await stack.enter_async_context(open_checkpoint_stores(settings, clock))
+        payloads = None
+        if _has_payloads(settings):
+            urls = open_signed_urls(settings)
+            payloads = await stack.enter_async_context(open_payload_store(settings, urls, clock))
+        yield ShardStores(
+            store=checkpoints.store,
+            index=checkpoints.index,
+            leases=checkpoints.leases,
+            payloads=payloads,
+        )
+
+
+def _has_payloads(settings: ServiceSettings) -> bool:
+    """Tell whether a payload store is named; beside the embedded checkpoint store one always is."""
+    return settings.cql_store_type == "embedded" or bool(settings.s3_buffer.payload_storage_path)
