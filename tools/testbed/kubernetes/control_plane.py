@@ -9,7 +9,7 @@ from tools.testbed.kubernetes import flags, kubeconfig
 from tools.testbed.kubernetes.api import DEFAULT_SECONDS, Api
 from tools.testbed.kubernetes.binaries import Binaries, install
 from tools.testbed.places import Places
-from tools.testbed.ports import LOOPBACK, free_ports
+from tools.testbed.ports import LOOPBACK, free_ports, until_free
 from tools.testbed.processes import Process, start, stop_all, until_ready
 
 ADMINISTRATORS = "system:masters"
@@ -78,6 +78,7 @@ class ControlPlane:
             binaries, self.folder / "etcd", self._ports, self.secrets, durable=self._durable
         )
         apiserver = flags.apiserver(binaries, self.folder, self._ports, self.secrets)
+        await until_free(self._ports)
         self._running = [
             start("etcd", etcd, self.folder),
             start("kube-apiserver", apiserver, self.folder),
@@ -87,7 +88,7 @@ class ControlPlane:
         return binaries
 
     async def kill(self) -> None:
-        """End both as a crash would, until their ports are free. `start` brings them back."""
+        """End both as a crash would. `start` brings them back."""
         for process in self._running:
             process.send(signal.SIGKILL)
         await stop_all(self._running, _STOP_SECONDS)
