@@ -13,7 +13,7 @@ def texts_of(document: bytes) -> dict[str, str]:
     if b"<!DOCTYPE" in document:
         return {}
     try:
-        root = ET.fromstring(document)  # noqa: S314 - without a document type, no entities
+        root = ET.fromstring(document.strip())  # noqa: S314 - without a document type, no entities
     except ET.ParseError:
         return {}
     texts = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in root}
