@@ -40,6 +40,9 @@ class InstantCheckpointStore:
     async def retag(self, key: RunKey, tag: str, at: datetime) -> bool:
         return True
 
+    def silence(self) -> float | None:
+        return 0.0
+
     async def ping(self) -> None:
         pass
 

@@ -115,6 +115,9 @@ class ScriptedCluster:
         finally:
             self.followers.discard(happenings)
 
+    def silence(self) -> float | None:
+        return 0.0 if self.followers else None
+
     async def ping(self) -> None:
         self._refuse()
 

@@ -202,3 +202,16 @@ async def test_all_jobs_are_gone_through(cluster: Cluster, witness: Witness) -> 
 async def test_it_answers(cluster: Cluster) -> None:
     assert cluster.name
     await cluster.ping()
+
+
+async def test_its_silence_tells_since_when_nothing_was_heard(
+    cluster: Cluster, witness: Witness
+) -> None:
+    key = a_run_key()
+    await cluster.create_job(key, a_manifest(key, FOR_EVER))
+    await witness.sees(key, "Started")
+
+    silence = cluster.silence()
+
+    assert silence is not None
+    assert silence < 60

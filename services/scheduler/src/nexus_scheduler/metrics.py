@@ -19,6 +19,12 @@ class QueueMetrics:
             ("cluster",),
             registry=registry,
         )
+        self._rate = Gauge(
+            "nexus_scheduler_launch_rate",
+            "Jobs a second that a cluster is sent at most, which is less after it refused",
+            ("cluster",),
+            registry=registry,
+        )
         self._launches = Counter(
             "nexus_scheduler_launches",
             "Attempts to start a Job, by outcome",
@@ -38,6 +44,10 @@ class QueueMetrics:
             ("cluster",),
             registry=registry,
         )
+
+    def watch_rate(self, cluster: str, rate: Callable[[], float]) -> None:
+        """Let the gauge of a lane show its rate whenever it is scraped."""
+        self._rate.labels(cluster).set_function(rate)
 
     def watch_depth(self, cluster: str, depth: Callable[[], float]) -> None:
         """Let the gauge of a lane show its length whenever it is scraped."""

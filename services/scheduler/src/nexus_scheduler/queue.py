@@ -13,7 +13,7 @@ import structlog
 
 from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.tasks import BackgroundTasks
-from nexus_core.aio.token_bucket import TokenBucket
+from nexus_core.aio.throttle import Throttle
 from nexus_core.domain.errors import OverloadedError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launcher
@@ -40,11 +40,12 @@ class Lane:
         self._config = config
         self._clock = clock
         self._metrics = metrics
-        self._bucket = TokenBucket(
-            config.rate_limit_elements_per_second, config.rate_limit_elements_burst, clock
+        self._throttle = Throttle(
+            config.rate_limit_elements_per_second,
+            config.rate_limit_elements_burst,
+            Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
+            clock,
         )
-        self._backoff = Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay)
-        self._closed_until = clock.monotonic()
         # A run that is cancelled leaves `_runs` at once, and the order when its turn comes.
         self._runs: dict[RunKey, BufferedRun] = {}
         self._delayed: deque[RunKey] = deque()
@@ -58,6 +59,10 @@ class Lane:
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    def launch_rate(self) -> float:
+        """Return how many Jobs a second are started at most now."""
+        return self._throttle.rate
 
     def put(self, run: BufferedRun, *, delayed: bool) -> None:
         """Add a run; one that waits already keeps its place."""
@@ -110,9 +115,7 @@ class Lane:
         async with self._turn:
             while True:
                 await self._filled.wait()
-                await self._bucket.take()
-                while (closed_for := self._closed_until - self._clock.monotonic()) > 0:
-                    await self._clock.sleep(closed_for)
+                await self._throttle.take()
                 # Looked for only now: one cancelled while this waited must not be launched.
                 if run := self._first():
                     return run
@@ -150,14 +153,13 @@ class Lane:
             self._metrics.launched(self.cluster, "error")
             log.exception("launch failed", request_id=run.key.request_id, cluster=self.cluster)
         else:
-            self._backoff.reset()
+            self._throttle.succeeded()
             waited = (self._clock.now() - run.made_at).total_seconds()
             self._metrics.launched(self.cluster, outcome, waited)
 
     def _put_back(self, run: BufferedRun, error: UnavailableError) -> None:
-        """Put a run in front again and close the lane for a while; no run fails by this."""
-        delay = max(self._backoff.next(), error.retry_after or 0.0)
-        self._closed_until = max(self._closed_until, self._clock.monotonic() + delay)
+        """Put a run in front again and slow the lane down; no run fails by this."""
+        delay = self._throttle.refused(error.retry_after)
         self._metrics.launched(self.cluster, "refused")
         log.warning("cluster refuses", cluster=self.cluster, error=str(error), retry_in=delay)
         self._runs[run.key] = run

@@ -95,6 +95,7 @@ class _Scheduler:
         }
         for name, lane in lanes.items():
             metrics.watch_depth(name, lane.__len__)
+            metrics.watch_rate(name, lane.launch_rate)
         return LaunchQueue(lanes, config.queue_limit)
 
     def app(self) -> web.Application:

@@ -1,5 +1,8 @@
 """All metrics of the supervisor."""
 
+import math
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from nexus_core.domain.stages import Stage
@@ -18,6 +21,12 @@ class SupervisorMetrics:
         self._last_observation = Gauge(
             "nexus_supervisor_last_observation_timestamp_seconds",
             "When a cluster last told of anything, in Unix time",
+            ("cluster",),
+            registry=registry,
+        )
+        self._silence = Gauge(
+            "nexus_supervisor_feed_silence_seconds",
+            "Time since a cluster was heard, if only that nothing happens",
             ("cluster",),
             registry=registry,
         )
@@ -51,6 +60,15 @@ class SupervisorMetrics:
             ("cluster",),
             registry=registry,
         )
+
+    def watch_silence(self, cluster: str, silence: Callable[[], float | None]) -> None:
+        """Let the gauge of a cluster show for how long it was silent whenever it is scraped."""
+
+        def seconds() -> float:
+            since = silence()
+            return math.nan if since is None else since
+
+        self._silence.labels(cluster).set_function(seconds)
 
     def observed(self, cluster: str, kind: str, reason: str, at: float) -> None:
         """Count an observation; reasons are the cluster's own words, of which there are few."""

@@ -60,6 +60,7 @@ def _look_after(
 ) -> None:
     """Follow one cluster and sweep for it."""
     cluster = parts.clusters[name]
+    metrics.watch_silence(name, cluster.silence)
     settler = Settler(parts.store, parts.callback)
     enforcer = Enforcer(parts, cluster, settler, metrics)
     launcher = Launcher(parts.store, parts.payloads, parts.clusters, settler, parts.clock)

@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from nexus_core.aio.backoff import Backoff
-from nexus_core.aio.token_bucket import TokenBucket
+from nexus_core.aio.throttle import Throttle
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
@@ -67,11 +67,12 @@ class Sweeper:
         self._interval = settings.interval
         self._thresholds = settings.thresholds()
         self._parallel = settings.parallel
-        self._bucket = TokenBucket(
-            config.rate_limit_elements_per_second, config.rate_limit_elements_burst, parts.clock
+        self._throttle = Throttle(
+            config.rate_limit_elements_per_second,
+            config.rate_limit_elements_burst,
+            Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
+            parts.clock,
         )
-        self._backoff = Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay)
-        self._closed_until = parts.clock.monotonic()
         self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:
@@ -166,8 +167,7 @@ class Sweeper:
                 await self._enforcer.finish(run.key, verdict)
 
     async def _submit(self, run: OpenRun) -> None:
-        await self._bucket.take()
-        if self._clock.monotonic() < self._closed_until:
+        if not await self._throttle.try_take():
             return  # the cluster has just refused; what is late now is late in the next sweep, too
         checkpoint = await self._store.find(run.key)
         job = await self._store.find_job(run.key)
@@ -177,14 +177,13 @@ class Sweeper:
         try:
             await self._launcher.launch(BufferedRun.of(checkpoint, job))
         except UnavailableError as error:
-            delay = max(self._backoff.next(), error.retry_after or 0.0)
-            self._closed_until = self._clock.monotonic() + delay
+            self._throttle.refused(error.retry_after)
             raise
         except InvalidInputError as error:
             # Without an end, a run that nobody can start would be tried for ever.
             await self._enforcer.finish(run.key, job_is_unusable(str(error)))
         else:
-            self._backoff.reset()
+            self._throttle.succeeded()
             self._metrics.submitted(self._cluster.name)
 
     async def _remove_straggler(self, job: JobStatus, now: datetime) -> None:

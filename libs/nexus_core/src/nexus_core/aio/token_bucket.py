@@ -10,11 +10,19 @@ class TokenBucket:
     """
 
     def __init__(self, rate: float, burst: int, clock: Clock) -> None:
-        self._interval = 1.0 / rate
-        self._slack = (burst - 1) * self._interval
+        self.adjust(rate, burst)
         self._clock = clock
         # The time at which the bucket is full again, were nobody to ask: a bucket in one number.
         self._booked_until = clock.monotonic() - self._slack
+
+    def adjust(self, rate: float, burst: int) -> None:
+        """Grant more or fewer tokens from now on; who waits already keeps its time."""
+        self._interval = 1.0 / rate
+        self._slack = (burst - 1) * self._interval
+
+    def empty(self) -> None:
+        """Drop the tokens that have piled up."""
+        self._booked_until = max(self._booked_until, self._clock.monotonic())
 
     async def take(self) -> None:
         """Wait for a token. One that is cancelled while waiting leaves its token unused."""

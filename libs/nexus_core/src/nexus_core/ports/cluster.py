@@ -52,5 +52,11 @@ class Cluster(Protocol):
         stops listening closes it.
         """
 
+    def silence(self) -> float | None:
+        """Return the seconds since `observe` heard anything, if only that nothing happens.
+
+        None: nothing was heard yet, or nobody observes.
+        """
+
     async def ping(self) -> None:
         """Return when the cluster answers; raise `UnavailableError` when it does not."""

@@ -16,7 +16,7 @@ class BufferConfig(Section, frozen=True):
     failure_rate_max_delay: Duration = Duration(1)
     """Longest such pause."""
     rate_limit_elements_per_second: Annotated[float, Meta(gt=0)] = 10
-    """Jobs a second and cluster."""
+    """Jobs a second and cluster, at most: fewer for a while after a cluster refused."""
     rate_limit_elements_burst: Positive = 100
     """Jobs at once after a quiet time."""
     workers: Positive = 10

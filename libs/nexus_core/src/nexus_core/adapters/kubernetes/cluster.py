@@ -94,6 +94,11 @@ class KubernetesCluster:
         finally:
             self._feeds.discard(feed)
 
+    def silence(self) -> float | None:
+        """Return the seconds since the watch of Jobs heard anything; servers say so each minute."""
+        ages = [feed.age for feed in self._feeds if feed.age is not None]
+        return min(ages, default=None)
+
     async def ping(self) -> None:
         """Return when Jobs can be listed."""
         await self._jobs.ping()
