@@ -40,9 +40,6 @@ class InstantCheckpointStore:
     async def retag(self, key: RunKey, tag: str, at: datetime) -> bool:
         return True
 
-    def silence(self) -> float | None:
-        return 0.0
-
     async def ping(self) -> None:
         pass
 
@@ -121,6 +118,9 @@ class InstantCluster:
     async def observe(self) -> AsyncGenerator[Observation, None]:
         for observation in list[Observation]():
             yield observation
+
+    def silence(self) -> float | None:
+        return 0.0
 
     async def ping(self) -> None:
         pass
