@@ -1,15 +1,18 @@
-"""The checkpoint store on the Cassandra of the testbed, in both of its variants."""
+"""The checkpoint store on the Cassandra of the testbed, in both of its variants.
+
+A keyspace of each for all tests of a process, which keep to names of their own or `forget_all`.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from nexus_core.adapters.cassandra.connect import DriverName, open_session
+import pytest
+
 from nexus_core.adapters.cassandra.schema.steps import read_steps
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
-from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
-from nexus_core.ports.clock import Clock
-from support.cassandra import LIMITS, drop_keyspace, make_keyspace, plan_of
+from nexus_core.adapters.cassandra.stores import Variant
+from support.cassandra import drop_keyspace, make_keyspace
 from tools.testbed.description import CassandraDescription
 
 INDEXED = Variant(indexed=True)
@@ -30,6 +33,18 @@ _KEYS_OF_VARIANT = {
 }
 
 
+@pytest.fixture(scope="session")
+def indexed_keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
+    with schema_of(cassandra_server, indexed=True) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def unindexed_keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
+    with schema_of(cassandra_server, indexed=False) as name:
+        yield name
+
+
 @contextmanager
 def schema_of(server: CassandraDescription, *, indexed: bool) -> Iterator[str]:
     """Make a keyspace with all tables, for as long as the block runs; return its name."""
@@ -39,17 +54,6 @@ def schema_of(server: CassandraDescription, *, indexed: bool) -> Iterator[str]:
     name = asyncio.run(make_keyspace(server, *statements))
     yield name
     asyncio.run(drop_keyspace(server, name))
-
-
-@asynccontextmanager
-async def open_stores(
-    server: CassandraDescription, keyspace: str, clock: Clock, variant: Variant
-) -> AsyncIterator[CassandraStores]:
-    async with (
-        open_session(plan_of(server, keyspace), LIMITS, DriverName.ACSYLLA) as session,
-        open_cassandra_stores(session, clock, variant) as stores,
-    ):
-        yield stores
 
 
 async def forget_all(session: CqlSession, *, indexed: bool) -> None:

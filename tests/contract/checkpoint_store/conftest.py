@@ -1,6 +1,6 @@
 """Every adapter of the three ports that share a store. Another adapter is another param."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,9 +21,8 @@ from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.run_index import RunIndex
 from support.cassandra import LIMITS, plan_of
-from support.cassandra_stores import INDEXED, UNINDEXED, forget_all, schema_of
+from support.cassandra_stores import INDEXED, UNINDEXED, forget_all
 from support.clock import ManualClock
-from tools.testbed.description import CassandraDescription
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,6 @@ async def cassandra_stores(
         await forget_all(session, indexed=variant.indexed)
         async with open_cassandra_stores(session, clock, variant) as stores:
             yield Stores(stores.checkpoints, stores.index, stores.leases, timedelta(milliseconds=1))
-
-
-@pytest.fixture(scope="session")
-def indexed_keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
-    with schema_of(cassandra_server, indexed=True) as name:
-        yield name
-
-
-@pytest.fixture(scope="session")
-def unindexed_keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
-    with schema_of(cassandra_server, indexed=False) as name:
-        yield name
 
 
 @pytest.fixture(

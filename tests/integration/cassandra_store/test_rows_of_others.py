@@ -1,0 +1,146 @@
+"""Rows that another implementation left in the shared tables, on the real server."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from nexus_core.adapters.cassandra.rows import CHECKPOINT_COLUMNS
+from nexus_core.adapters.cassandra.session import CqlSession, Statement, Value
+from nexus_core.adapters.cassandra.stores import CassandraStores, Variant
+from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
+from nexus_core.domain.names import RunKey
+from nexus_core.domain.stages import Advance, Stage, StageChange
+from support.runs import LONG_AGO, a_buffered_job, a_checkpoint
+
+pytestmark = pytest.mark.integration
+
+GOLDEN = Path(__file__).parents[2] / "unit/cassandra/golden/rows_of_others.json"
+EXAMPLES = json.loads(GOLDEN.read_text())
+TIMES = {"received_at", "sent_at", "last_modified"}
+
+
+async def write(session: CqlSession, row: dict[str, str | None]) -> None:
+    """Write a row as they do: by the clock, empty texts as such, empty times as no bytes."""
+    values: list[Value] = []
+    marks = []
+    for column in CHECKPOINT_COLUMNS:
+        text = row[column]
+        if column in TIMES and text == "":
+            marks.append("blobAsTimestamp(0x)")
+            continue
+        marks.append("?")
+        is_time = column in TIMES and text is not None
+        values.append(datetime.fromisoformat(text) if is_time and text else text)
+    insert = (
+        f"INSERT INTO checkpoints ({', '.join(CHECKPOINT_COLUMNS)}) VALUES ({', '.join(marks)})"  # noqa: S608 - ours
+    )
+    await session.execute(Statement(insert), values)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["about"])
+async def test_a_row_of_others_is_found_and_can_be_brought_to_its_end(
+    session: CqlSession, stores: CassandraStores, example: dict[str, dict[str, str | None]]
+) -> None:
+    id_ = str(uuid4())
+    await write(session, {**example["row"], "id": id_})
+    expected = msgspec.json.decode(msgspec.json.encode(example["reads_as"]), type=Checkpoint)
+    key = RunKey(expected.algorithm, id_)
+
+    found = await stores.checkpoints.find(key)
+
+    assert found == msgspec.structs.replace(expected, id=id_)
+    end = StageChange(to=Stage.CANCELLED, at=datetime.now(UTC), cause="Cancelled.")
+    was_open = not expected.lifecycle_stage.finished
+    advance = await stores.checkpoints.advance(key, end)
+    assert advance == Advance(
+        applied=was_open, stage=Stage.CANCELLED if was_open else expected.lifecycle_stage
+    )
+
+
+async def test_a_tagged_run_of_others_is_found_and_gets_another_tag(
+    session: CqlSession, stores: CassandraStores, variant: Variant
+) -> None:
+    row, tag = {**EXAMPLES[1]["row"], "id": str(uuid4())}, f"tag-{uuid4()}"
+    await write(session, {**row, "tag": tag})
+    if not variant.indexed:
+        add = Statement("INSERT INTO checkpoints_by_tag (tag, algorithm, id) VALUES (?, ?, ?)")
+        await session.execute(add, (tag, row["algorithm"], row["id"]))
+    assert [found.id for found in await stores.index.tagged(tag)] == [row["id"]]
+
+    key = RunKey(str(row["algorithm"]), str(row["id"]))
+    assert await stores.checkpoints.retag(key, f"{tag}-2", LONG_AGO)
+
+    assert await stores.index.tagged(tag) == []
+    assert [found.id for found in await stores.index.tagged(f"{tag}-2")] == [row["id"]]
+
+
+async def test_a_job_of_others_is_found(session: CqlSession, stores: CassandraStores) -> None:
+    key = RunKey("tsp", str(uuid4()))
+    add = "INSERT INTO submission_buffer (algorithm, id, cluster, template) VALUES (?, ?, ?, ?)"
+    manifest = '{"metadata":{"name":"x"},"status":{}}'
+    await session.execute(Statement(add), (key.algorithm, key.request_id, "east", manifest))
+
+    assert await stores.checkpoints.find_job(key) == BufferedJob("east", manifest.encode())
+
+
+HOSTS = Statement(
+    "SELECT algorithm, id FROM checkpoints_by_host WHERE host=? AND lifecycle_stage=?"
+)
+
+
+@pytest.mark.parametrize("end", [Stage.COMPLETED, Stage.CANCELLED])
+async def test_others_find_our_runs_by_host_in_the_stage_they_are_in_and_in_no_other(
+    session: CqlSession, stores: CassandraStores, variant: Variant, end: Stage
+) -> None:
+    run = a_checkpoint(received_by_host=f"host-{uuid4()}")
+    await stores.checkpoints.accept(run, a_buffered_job(run))
+    path = [Stage.BUFFERED, Stage.RUNNING, end]
+    for stage in path:
+        if stage is not Stage.BUFFERED:
+            await stores.checkpoints.advance(run.key, StageChange(to=stage, at=LONG_AGO))
+            await stores.afterwork.settle()
+        found = {}
+        for asked in Stage:
+            if variant.indexed:
+                by_index = Statement(
+                    "SELECT algorithm, id FROM checkpoints "
+                    "WHERE received_by_host = ? AND lifecycle_stage = ? ALLOW FILTERING"
+                )
+                rows = await session.execute(by_index, (run.received_by_host, asked.value))
+            else:
+                rows = await session.execute(HOSTS, (run.received_by_host, asked.value))
+            found[asked] = rows
+        assert found == {
+            asked: [(run.algorithm, run.id)] if asked is stage else [] for asked in Stage
+        }
+
+
+async def test_others_find_our_columns_as_they_expect_them(
+    session: CqlSession, stores: CassandraStores
+) -> None:
+    run = a_checkpoint()
+    await stores.checkpoints.accept(run, a_buffered_job(run))
+
+    checkpoints, jobs = await asyncio.gather(
+        session.execute(
+            Statement(
+                "SELECT received_at, sent_at, applied_configuration, tag FROM checkpoints "
+                "WHERE algorithm = ? AND id = ?"
+            ),
+            (run.algorithm, run.id),
+        ),
+        session.execute(
+            Statement("SELECT template FROM submission_buffer WHERE algorithm = ? AND id = ?"),
+            (run.algorithm, run.id),
+        ),
+    )
+
+    ((received_at, sent_at, configuration, tag),) = checkpoints
+    assert (received_at, sent_at, tag) == (run.received_at, None, None)
+    assert str(configuration).startswith("b64__eyJjb250YWluZXIi")
+    assert jobs == [(a_buffered_job(run).manifest.decode(),)]
