@@ -55,13 +55,17 @@ class CassandraCheckpointStore:
                 return Acceptance(claim.holder, replayed=True)
             insertion = await _to_its_end(self._writer.insert(checkpoint, job))
             if insertion is Insertion.FENCED:
-                # Somebody took us for dead. Should they have died of it, nobody else frees the key.
+                # Somebody took us for dead, and our id is spent. Should they have died since,
+                # nobody else frees the key; who holds it by now, the next round finds out.
                 await self._submissions.release(checkpoint.key, key)
                 continue
             if insertion is Insertion.THERE_BEFORE and claim.fresh:
                 await self._submissions.release(checkpoint.key, key)
             return Acceptance(checkpoint.id)
-        raise UnavailableError("the checkpoint store is too slow", retry_after=1.0)
+        raise UnavailableError(
+            "the run took too long to be recorded, and can't be any more; send it again",
+            retry_after=1.0,
+        )
 
     async def find(self, key: RunKey) -> Checkpoint | None:
         """Return what is recorded of a run; sees every write that returned before."""
