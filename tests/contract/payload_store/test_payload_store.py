@@ -12,7 +12,9 @@ from nexus_core.ports.payload_store import Content, PayloadStore
 
 OpenStore = Callable[[], AbstractAsyncContextManager[PayloadStore]]
 BOTH = pytest.mark.parametrize("content", list(Content))
-SIZES = pytest.mark.parametrize("size", [0, 1, 1024, 256 * 1024, 256 * 1024 + 1, 3_000_000])
+SIZES = pytest.mark.parametrize(
+    "size", [0, 1, 1024, 256 * 1024, 256 * 1024 + 1, 3_000_000, 11_000_000]
+)
 
 
 def a_key(algorithm: str = "hello-world") -> RunKey:

@@ -60,9 +60,21 @@ async def test_urls_lead_to_the_bucket(clock: ManualClock) -> None:
         upload = await store.upload_url(Content.RESULT, RUN, HOUR)
         with pytest.raises(ValueError, match="only results are uploaded"):
             await store.upload_url(Content.PAYLOAD, RUN, HOUR)
-    assert urlsplit(download).path == ROOM
-    assert urlsplit(upload).path == f"{ROOM}.result"
-    assert "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&" in download
+    signed = (
+        "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        "&X-Amz-Credential=AKID%2F20260101%2Feu-west-1%2Fs3%2Faws4_request"
+        "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&X-Amz-SignedHeaders=host"
+        "&X-Amz-Signature="
+    )
+    # As botocore signs them.
+    assert (
+        download
+        == f"http://127.0.0.1:9{ROOM}{signed}566966de6a804239fcc6b4dec082a6d6dc9d1f3ba1f167f99ae7bc658ae2c17f"
+    )
+    assert (
+        upload
+        == f"http://127.0.0.1:9{ROOM}.result{signed}93703f3779595b1df055639e4286ffde074653e2ee95bdff2b0144c706132ff7"
+    )
 
 
 async def test_proxied_urls_lead_to_the_scheduler(clock: ManualClock) -> None:
@@ -142,6 +154,16 @@ async def test_keys_come_from_the_environment_where_settings_have_none(
         url = await store.download_url(Content.PAYLOAD, RUN, HOUR)
     assert url.startswith("https://a-bucket.s3.eu-north-1.amazonaws.com/algorithm%3Dhello-world/")
     assert "Credential=FROM-THERE%2F20260101%2Feu-north-1%2F" in url
+
+
+async def test_a_profile_that_there_is_not_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    settings = S3Settings(location=Location("a-bucket"))
+    with pytest.raises(InvalidInputError, match="no-such-profile"):
+        async with open_s3_store(settings):
+            pass
 
 
 async def test_the_scheduler_in_the_place_of_s3_is_told_once(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Self
 
 from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError
 
 from nexus_core.adapters.s3.addresses import BucketAddress
 from nexus_core.adapters.s3.attempts import Attempts
@@ -65,29 +66,23 @@ class S3PayloadStore:
         Leaving waits, within bounds, until nothing is left of uploads that failed.
 
         Raises:
-            InvalidInputError: the endpoint is no URL, or the certificates can't be read.
+            InvalidInputError: the endpoint is no URL, the certificates can't be read, or the
+                configuration of AWS names what there is not.
         """
         session = AioSession()
-        if settings.access_key_id:
-            session.set_credentials(
-                settings.access_key_id, settings.secret_access_key, settings.session_token or None
-            )
-        region = settings.region or session.get_config_variable("region") or _DEFAULT_REGION
-        endpoint = settings.endpoint or await _endpoint(session, region)
-        location = settings.location
-        ca_file = settings.ca_file or session.get_config_variable("ca_bundle") or ""
+        try:
+            place, ca_file = await _place(session, settings)
+        except BotoCoreError as error:
+            raise InvalidInputError(f"the configuration of AWS can't be used: {error}") from error
+        pool = Pool(
+            await asyncio.to_thread(trusting, ca_file),
+            settings.connections,
+            settings.connect_timeout.total_seconds(),
+        )
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(
                 BucketConnection.open(
-                    _address(endpoint, settings),
-                    Place(location.bucket, endpoint, region),
-                    ChainCredentials(session),
-                    clock,
-                    Pool(
-                        await asyncio.to_thread(trusting, ca_file),
-                        settings.connections,
-                        settings.connect_timeout.total_seconds(),
-                    ),
+                    _address(place, settings), place, ChainCredentials(session), clock, pool
                 )
             )
             store = cls(connection, settings, SchedulerUrls(urls, clock), clock)
@@ -167,17 +162,28 @@ class S3PayloadStore:
         return await self._presigned.make(method, self._location.key(content, key), valid_for)
 
 
-def _address(endpoint: str, settings: S3Settings) -> BucketAddress:
+def _address(place: Place, settings: S3Settings) -> BucketAddress:
     try:
-        return BucketAddress.of(endpoint, settings.location.bucket, settings.addressing)
+        return BucketAddress.of(place.endpoint, place.bucket, settings.addressing)
     except InvalidInputError as error:
         raise InvalidInputError(f"{ENDPOINT}: {error}") from error
 
 
-async def _endpoint(session: AioSession, region: str) -> str:
-    """Return Amazon's endpoint for a region, or what AWS's configuration puts in its place.
+async def _place(session: AioSession, settings: S3Settings) -> tuple[Place, str]:
+    """Return where the bucket is, and the file of certificates to trust; empty: the common ones.
 
-    A client knows the rules; nothing is sent by it.
+    What the settings leave open, AWS's configuration says; the session takes keys of the settings.
     """
-    async with session.create_client("s3", region_name=region) as client:
-        return client.meta.endpoint_url
+    if settings.access_key_id:
+        session.set_credentials(
+            settings.access_key_id, settings.secret_access_key, settings.session_token or None
+        )
+    region = settings.region or session.get_config_variable("region") or _DEFAULT_REGION
+    endpoint = settings.endpoint
+    if not endpoint:
+        # A client knows the rules by which Amazon's endpoints are named, and what AWS's
+        # configuration puts in their place. Nothing is sent by it.
+        async with session.create_client("s3", region_name=region) as client:
+            endpoint = client.meta.endpoint_url
+    ca_file = settings.ca_file or session.get_config_variable("ca_bundle") or ""
+    return Place(settings.location.bucket, endpoint, region), ca_file
