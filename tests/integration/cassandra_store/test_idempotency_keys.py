@@ -78,7 +78,8 @@ def first(session: CqlSession, clock: ManualClock, variant: Variant) -> Callable
 
     @asynccontextmanager
     async def opened(stop: Stop) -> AsyncIterator[CassandraStores]:
-        async with open_cassandra_stores(stop.around(session), clock, variant) as stores:
+        hasty = replace(variant, claim_patience=PATIENCE)
+        async with open_cassandra_stores(stop.around(session), clock, hasty) as stores:
             yield stores
 
     return opened
