@@ -1,21 +1,23 @@
 """Sweeps over days: what is open is found, and what has finished is not waded through."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
+from nexus_core.adapters.cassandra.errors import NotReachedError
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
-from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
+from nexus_core.adapters.cassandra.stores import CassandraStores, open_cassandra_stores
 from nexus_core.domain.checkpoint import Checkpoint, OpenRun, RunCursor, RunFilter
-from nexus_core.domain.names import RunKey
-from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
+from nexus_core.domain.stages import Stage, StageChange
 from support.cassandra import LIMITS, plan_of
 from support.cassandra_stores import INDEXED, schema_of
 from support.clock import ManualClock
+from support.meddling import meddled
 from support.recording_session import Record
 from support.runs import LONG_AGO, a_buffered_job, a_checkpoint
 from tools.testbed.description import CassandraDescription
@@ -26,7 +28,7 @@ CLUSTER = "east"
 
 
 @pytest.fixture(scope="module")
-def keyspace(cassandra_server: CassandraDescription) -> AsyncIterator[str]:
+def keyspace(cassandra_server: CassandraDescription) -> Iterator[str]:
     """One of its own: the server counts tombstones by table, for as long as the table is there."""
     with schema_of(cassandra_server, indexed=True) as name:
         yield name
@@ -60,7 +62,7 @@ async def scheduler(session: CqlSession, clock: ManualClock) -> AsyncIterator[Ca
         yield stores
 
 
-async def sweep(stores: CassandraStores, now: object, cluster: str = CLUSTER) -> list[OpenRun]:
+async def sweep(stores: CassandraStores, cluster: str = CLUSTER) -> list[OpenRun]:
     found: list[OpenRun] = []
     after = None
     later = LONG_AGO + timedelta(days=100)
@@ -106,17 +108,115 @@ async def test_a_day_of_runs_leaves_nothing_to_wade_through(
         done, under_way = under_way[20:], under_way[:20]
         await finish(scheduler, done, clock)
         record.rows = 0
-        found = await sweep(supervisor, clock.now())
+        found = await sweep(supervisor)
         expected = sorted(stragglers + under_way, key=lambda run: (run.received_at, run.id))
         assert [run.key for run in found] == [run.key for run in expected], minute
         await clock.advance(60)
 
     assert accepted == 1803
     # A few rows for each of the 23 that are open, whatever has been.
-    assert record.rows < 400
-    assert await most_tombstones(session) < 100
+    assert record.rows < 200
+    assert await most_tombstones(session) < 50
     listed = await supervisor.index.runs(RunFilter(), 5000)
     assert len(listed) == accepted
+
+
+@pytest.mark.parametrize("write", range(12))
+async def test_a_sweep_that_breaks_off_at_any_write_loses_no_run(
+    session: CqlSession, scheduler: CassandraStores, clock: ManualClock, write: int
+) -> None:
+    cluster = f"breaks-off-{write}"
+    writes = 0
+
+    async def one(send: Callable[[], Awaitable[Any]]) -> Any:
+        nonlocal writes
+        writes += 1
+        if writes > write:
+            raise NotReachedError("gone")
+        return await send()
+
+    async def batch(batch: Sequence[Any]) -> None:
+        await one(lambda: session.batch(batch))
+
+    async def execute(statement: Statement, values: Any = ()) -> Any:
+        if statement.reads:
+            return await session.execute(statement, values)
+        return await one(lambda: session.execute(statement, values))
+
+    runs = await accept(scheduler, clock, 40, cluster)
+    await finish(scheduler, runs[:30], clock)
+    dying = meddled(session, batch=batch, execute=execute)
+    async with open_cassandra_stores(dying, clock, INDEXED) as supervisor:
+        await sweep(supervisor, cluster)
+        await clock.advance(60)
+        await asyncio.gather(sweep(supervisor, cluster), return_exceptions=True)
+
+    assert {run.key for run in await sweep(scheduler, cluster)} == {run.key for run in runs[30:]}
+    listed = await scheduler.index.runs(RunFilter(), 10_000)
+    assert {run.key for run in runs} <= {run.key for run in listed}
+
+
+async def test_two_supervisors_that_tidy_up_at_once_lose_and_double_nothing(
+    session: CqlSession, scheduler: CassandraStores, clock: ManualClock
+) -> None:
+    runs = await accept(scheduler, clock, 60, "both")
+    await finish(scheduler, runs[:50], clock)
+    async with (
+        open_cassandra_stores(session, clock, INDEXED) as one,
+        open_cassandra_stores(session, clock, INDEXED) as other,
+    ):
+        for _ in range(4):
+            found = await asyncio.gather(sweep(one, "both"), sweep(other, "both"))
+            await clock.advance(50)
+
+    for seen in found:
+        assert sorted(run.key for run in seen) == sorted(run.key for run in runs[50:])
+
+
+@pytest.mark.parametrize("takes", [5.0, 30.0])
+async def test_a_run_that_was_accepted_too_slowly_is_filed_where_sweeps_still_look(
+    session: CqlSession, clock: ManualClock, takes: float
+) -> None:
+    """Its first part may be gone by the time that the server has taken it."""
+    cluster = f"slow-{takes}"
+    slow = True
+
+    async def batch(writes: Sequence[Any]) -> None:
+        nonlocal slow
+        if slow and any("INTO checkpoints " in statement.cql for statement, _ in writes):
+            slow = False
+            await clock.advance(takes)
+            async with open_cassandra_stores(session, clock, INDEXED) as supervisor:
+                await sweep(supervisor, cluster)
+                await clock.advance(50)
+                await sweep(supervisor, cluster)
+        await session.batch(writes)
+
+    async with open_cassandra_stores(meddled(session, batch=batch), clock, INDEXED) as stores:
+        (run,) = await accept(stores, clock, 1, cluster)
+
+    async with open_cassandra_stores(session, clock, INDEXED) as supervisor:
+        assert [one.key for one in await sweep(supervisor, cluster)] == [run.key]
+
+
+async def test_what_finished_is_listed_by_its_stage_before_and_after_a_sweep(
+    scheduler: CassandraStores, clock: ManualClock
+) -> None:
+    runs = await accept(scheduler, clock, 7, "listed")
+    await finish(scheduler, runs[:4], clock)
+    end = StageChange(to=Stage.FAILED, at=clock.now())
+    await scheduler.checkpoints.advance(runs[4].key, end)
+    since = RunFilter(stages=frozenset({Stage.COMPLETED}), received_from=clock.now())
+    failed = RunFilter(stages=frozenset({Stage.FAILED}), algorithm="tsp")
+    keys = {run.key for run in runs}
+
+    for _ in range(3):
+        completed = {run.key for run in await scheduler.index.runs(since, 10_000)} & keys
+        assert completed == {run.key for run in runs[:4]}
+        found = {run.key for run in await scheduler.index.runs(failed, 10_000)} & keys
+        assert found == {runs[4].key}
+        await sweep(scheduler, "listed")
+        await clock.advance(50)
 
 
 async def most_tombstones(session: CqlSession) -> float:
