@@ -5,10 +5,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
+from nexus_core.settings.loader import load
+from nexus_core.settings.sections import ServiceSettings
 from support.algorithms import Algorithms, environment_of
-from support.cassandra_stores import INDEXED, open_stores
 from support.clock import ManualClock
 from support.deployment import Deployment
 from tools.testbed.kubernetes.outcomes import Outcome
@@ -44,9 +46,9 @@ async def test_a_run_becomes_a_job_reads_its_payload_and_completes(
     result = await deployment.finished(algorithm, run.request_id)
     assert result["status"] == "COMPLETED"
     assert await deployment.fetch(result["resultUri"]) == {"n": 1}
-    servers = deployment.servers
-    async with open_stores(servers.cassandra, servers.keyspace, ManualClock(), INDEXED) as stores:
-        kept = await stores.checkpoints.find(run)
+    settings = load(ServiceSettings, deployment.servers.settings())
+    async with open_checkpoint_stores(settings, ManualClock()) as stores:
+        kept = await stores.store.find(run)
     assert kept is not None
     assert kept.lifecycle_stage is Stage.COMPLETED
     assert kept.job_uid == job["metadata"]["uid"]
