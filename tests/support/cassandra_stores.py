@@ -4,15 +4,17 @@ A keyspace of each for all tests of a process, which keep to names of their own 
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
+from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.schema.steps import read_steps
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
-from nexus_core.adapters.cassandra.stores import Variant
-from support.cassandra import drop_keyspace, make_keyspace
+from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
+from nexus_core.ports.clock import Clock
+from support.cassandra import LIMITS, drop_keyspace, make_keyspace, plan_of
 from tools.testbed.description import CassandraDescription
 
 INDEXED = Variant(indexed=True)
@@ -54,6 +56,18 @@ def schema_of(server: CassandraDescription, *, indexed: bool) -> Iterator[str]:
     name = asyncio.run(make_keyspace(server, *statements))
     yield name
     asyncio.run(drop_keyspace(server, name))
+
+
+@asynccontextmanager
+async def open_stores(
+    server: CassandraDescription, keyspace: str, clock: Clock, variant: Variant
+) -> AsyncIterator[CassandraStores]:
+    """Open the ports on a keyspace, as one who looks at what others left there."""
+    async with (
+        open_session(plan_of(server, keyspace), LIMITS, DriverName.ACSYLLA) as session,
+        open_cassandra_stores(session, clock, variant) as stores,
+    ):
+        yield stores
 
 
 async def forget_all(session: CqlSession, *, indexed: bool) -> None:
