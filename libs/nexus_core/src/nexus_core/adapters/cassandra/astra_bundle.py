@@ -4,7 +4,6 @@ Drivers read it from a file. We read it first, since they say little of one that
 """
 
 import base64
-import binascii
 import io
 import tempfile
 import zipfile
@@ -41,11 +40,12 @@ def read_bundle(text: str) -> Bundle:
     """
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        raise InvalidInputError("is not base64") from error
+    try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             missing = [member for member in _MEMBERS if member not in archive.namelist()]
             config = b"" if missing else archive.read("config.json")
-    except binascii.Error as error:
-        raise InvalidInputError("is not base64") from error
     except (zipfile.BadZipFile, OSError) as error:
         raise InvalidInputError("is no zip, or a damaged one") from error
     if missing:

@@ -249,7 +249,7 @@ def _cluster(plan: Plan) -> Cluster:
         idle_heartbeat_interval=_HEARTBEAT_SECONDS,
         idle_heartbeat_timeout=_HEARTBEAT_ANSWER_SECONDS,
         max_schema_agreement_wait=_AGREEMENT_SECONDS,
-        auth_provider=_auth(plan),
+        auth_provider=auth_of(plan),
         application_name="nexus",
         monitor_reporting_enabled=False,
         **_where(plan),
@@ -267,7 +267,8 @@ def _where(plan: Plan) -> dict[str, object]:
     return {"contact_points": list(plan.hosts), "port": plan.port, "ssl_context": context}
 
 
-def _auth(plan: Plan) -> AuthProvider | None:
+def auth_of(plan: Plan) -> AuthProvider | None:
+    """Return how to log in."""
     if isinstance(plan.login, Login):
         return PlainTextAuthProvider(plan.login.user, plan.login.password)
     if isinstance(plan.login, AwsLogin):

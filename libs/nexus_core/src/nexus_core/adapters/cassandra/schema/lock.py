@@ -14,8 +14,8 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
 
 # How long the row outlives a holder that died, and how often one that lives renews it.
-_HELD_SECONDS = 30
-_RENEWED_EACH_SECONDS = 8.0
+_HELD_SECONDS = 15
+_RENEWED_EACH_SECONDS = 4.0
 
 # Between two looks at a lock that another holds.
 _LOOK_SECONDS = 0.5
@@ -50,6 +50,8 @@ class SchemaLock:
         self._clock = clock
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
         self._lost = ""
+        # By this machine's clock; the servers' count may begin a little earlier.
+        self._safe_until = clock.monotonic() + _HELD_SECONDS - _RENEWED_EACH_SECONDS
 
     @classmethod
     @asynccontextmanager
@@ -110,19 +112,21 @@ class SchemaLock:
         return self.holder if outcome.applied else str(outcome.current.get("holder"))
 
     async def _renew(self) -> None:
-        held_until = self._clock.monotonic() + _HELD_SECONDS
-        while True:
+        while not self._lost:
             await self._clock.sleep(_RENEWED_EACH_SECONDS)
-            asked = self._clock.monotonic()
-            try:
-                outcome = await self._session.apply(
-                    _RENEW, [_HELD_SECONDS, self.holder, self._clock.now(), _NAME, self.holder]
-                )
-            except UnavailableError as error:
-                if self._clock.monotonic() >= held_until - _RENEWED_EACH_SECONDS:
-                    self._lost = str(error)
-                continue
-            if not outcome.applied:
-                self._lost = f"{outcome.current.get('holder') or 'nobody'} holds it"
-                return
-            held_until = asked + _HELD_SECONDS
+            await self._renew_once()
+
+    async def _renew_once(self) -> None:
+        asked = self._clock.monotonic()
+        try:
+            outcome = await self._session.apply(
+                _RENEW, [_HELD_SECONDS, self.holder, self._clock.now(), _NAME, self.holder]
+            )
+        except UnavailableError as error:
+            if asked >= self._safe_until:
+                self._lost = str(error)
+            return
+        if outcome.applied:
+            self._safe_until = asked + _HELD_SECONDS - _RENEWED_EACH_SECONDS
+        else:
+            self._lost = f"{outcome.current.get('holder') or 'nobody'} holds it"
