@@ -255,7 +255,8 @@ def _waits_in_vain(container: ContainerStatus, waiting: Waiting) -> tuple[str, s
     if waiting.reason in _NO_CONTAINER:
         return "Failed", f"Error: {waiting.message or waiting.reason}"
     if waiting.reason == "ImagePullBackOff":
-        return "BackOff", waiting.message or f'Back-off pulling image "{container.image}"'
+        said = f": {waiting.message}" if waiting.message else ""
+        return "BackOff", f'Back-off pulling image "{container.image}"{said}'
     if waiting.reason == "CrashLoopBackOff":
         return "BackOff", waiting.message or "Back-off restarting failed container"
     return None
