@@ -55,9 +55,9 @@ class Answer(msgspec.Struct, frozen=True):
         return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own bounds
 
     @property
-    def busy(self) -> bool:
-        """Whether the server says that it can't now, which says nothing of what was asked."""
-        return self.status == 429 or self.status >= _SERVER_ERRORS  # noqa: PLR2004 - of HTTP
+    def is_failure(self) -> bool:
+        """Whether the server failed: it may have done as asked, or not."""
+        return self.status >= _SERVER_ERRORS
 
     def refusal(self) -> Status:
         """Return why the server refused, in its own words, also where it is no API server's."""

@@ -69,7 +69,7 @@ class JobClient:
         if is_there_already(answer):
             return await self._existing(key)
         refusal = refusal_of(answer, self._connection.origin, answer.retry_after(self._clock.now()))
-        if answer.busy and isinstance(refusal, UnavailableError):
+        if answer.is_failure and isinstance(refusal, UnavailableError):
             return await self._made_nevertheless(key, refusal)
         raise refusal
 
