@@ -126,6 +126,8 @@ def _default(field: FieldInfo, value: object) -> str:
             text = str(value.value)
         case tuple():
             text = ",".join(map(str, value))
+        case bool():
+            text = str(value).lower()
         case _:
             text = str(value)
     return f"`{text}`" if text else "empty"

@@ -123,7 +123,7 @@ async def test_being_cancelled_anywhere_leaves_the_old_and_no_upload(
     assert await open_uploads(s3_server, prefix) == []
 
 
-@pytest.mark.parametrize("turns", range(0, 60, 4))
+@pytest.mark.parametrize("turns", range(0, 60, 6))
 async def test_being_cancelled_at_any_turn_of_the_loop_leaves_no_upload(
     s3_server: S3Description, prefix: str, turns: int
 ) -> None:
