@@ -9,7 +9,10 @@ from nexus_core.domain.stages import Advance, StageChange
 
 
 class CheckpointStore(Protocol):
-    """Keeps checkpoints and buffered Jobs, and changes stages by compare-and-set."""
+    """Keeps checkpoints and buffered Jobs, and changes stages by compare-and-set.
+
+    Times are kept to the millisecond at least.
+    """
 
     async def accept(
         self,
