@@ -15,7 +15,7 @@ from tools.testbed.description import (
 )
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
-from tools.testbed.processes import recorded, stop_all
+from tools.testbed.processes import recorded
 from tools.testbed.servers import Server
 
 # Another `up` may be building all servers for the first time.
@@ -99,7 +99,9 @@ class Testbed:
         folder = self._places.server(name)
         if not folder.exists():
             return
-        await stop_all(recorded(folder), _STOP_SECONDS)
+        # The last one first: an API server whose store is gone takes its time to end.
+        for process in reversed(recorded(folder)):
+            await process.stop(_STOP_SECONDS)
         write_description(self._places, read_description(self._places).having(name, None))
         shutil.rmtree(folder)
 

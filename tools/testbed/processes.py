@@ -38,7 +38,7 @@ class Process:
         self.name = path.name.removesuffix(_RECORD)
         self.log = log_of(path.parent, self.name)
         self.pid = record.pid
-        self._started = record.started
+        self.started = record.started
 
     def alive(self) -> bool:
         """Tell whether it runs, or is frozen; one that waits to be reaped does not."""
@@ -48,7 +48,7 @@ class Process:
                 return False
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self._started) < _SAME_START
+            same = abs(process.create_time() - self.started) < _SAME_START
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -130,8 +130,12 @@ def start(
 
 
 def recorded(folder: Path) -> list[Process]:
-    """Return the processes that were started in a folder and those below it, dead or alive."""
-    return [_read(path) for path in sorted(folder.rglob(f"*{_RECORD}"))]
+    """Return the processes that were started in a folder and those below it, dead or alive.
+
+    Those that were started first come first.
+    """
+    found = [_read(path) for path in folder.rglob(f"*{_RECORD}")]
+    return sorted(found, key=lambda process: process.started)
 
 
 def _read(path: Path) -> Process:
