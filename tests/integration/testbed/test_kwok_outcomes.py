@@ -1,16 +1,10 @@
 """What becomes of a Job that asks for an outcome: its status, its pods' and the events of both."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from kubernetes_asyncio import client, config
 
-from tools.testbed.description import KubernetesDescription
+from support.cluster_jobs import ClusterJob, container_state, event, has, until
 from tools.testbed.kubernetes.outcomes import (
     DURATION,
     EXIT_CODE,
@@ -22,122 +16,16 @@ from tools.testbed.kubernetes.outcomes import (
 
 pytestmark = pytest.mark.integration
 
-# A Job waits 10 s before its second try.
-PATIENCE = 40.0
 
-
-class Run:
-    """A Job of one test, its pods, and the events of both."""
-
-    def __init__(self, api: client.ApiClient, namespace: str, name: str) -> None:
-        self._jobs, self._core = client.BatchV1Api(api), client.CoreV1Api(api)
-        self._namespace, self._name = namespace, name
-
-    async def create(
-        self, annotations: dict[str, str], pod: dict[str, Any] | None = None, **spec: object
-    ) -> None:
-        container = {"name": "algorithm", "image": "registry.example/nowhere:1"}
-        template = {
-            "metadata": {"annotations": annotations},
-            "spec": {"restartPolicy": "Never", "containers": [container], **(pod or {})},
-        }
-        body: Any = {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {"name": self._name},
-            "spec": {"backoffLimit": 0, "template": template, **spec},
-        }
-        await self._jobs.create_namespaced_job(self._namespace, body)
-
-    async def delete(self) -> None:
-        await self._jobs.delete_namespaced_job(
-            self._name, self._namespace, propagation_policy="Background"
-        )
-
-    async def pods(self) -> list[Any]:
-        found = await self._core.list_namespaced_pod(
-            self._namespace, label_selector=f"job-name={self._name}"
-        )
-        return list(found.items)
-
-    async def conditions(self) -> dict[str, str]:
-        """The Job's conditions that hold, with their reasons."""
-        job = await self._jobs.read_namespaced_job(self._name, self._namespace)
-        return {
-            condition.type: condition.reason
-            for condition in job.status.conditions or ()
-            if condition.status == "True"
-        }
-
-    async def events(self) -> dict[str, str]:
-        """The reasons of all events, with the last message of each."""
-        found = await self._core.list_namespaced_event(self._namespace)
-        return {
-            event.reason: event.message
-            for event in found.items
-            if event.involved_object.name.startswith(self._name)
-        }
-
-
-@pytest.fixture
-async def api(kubernetes_server: KubernetesDescription) -> AsyncIterator[client.ApiClient]:
-    configuration = client.Configuration()
-    await config.load_kube_config(kubernetes_server.kubeconfig, client_configuration=configuration)
-    async with client.ApiClient(configuration) as api:
-        yield api
-
-
-@pytest.fixture
-async def run(
-    api: client.ApiClient, kubernetes_server: KubernetesDescription
-) -> AsyncIterator[Run]:
-    run = Run(api, kubernetes_server.namespace, f"outcome-{uuid4()}")
-    yield run
-    with contextlib.suppress(client.ApiException):
-        await run.delete()
-
-
-async def until(look: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not await look():  # noqa: ASYNC110 - so there is no event
-            await asyncio.sleep(0.1)
-
-
-async def container_state(run: Run, kind: str, *reasons: str) -> Any:
-    """Wait until the container is in a state, for one of the reasons if any, and return it."""
-    found: list[Any] = []
-
-    async def look() -> bool:
-        for pod in await run.pods():
-            for container in pod.status.container_statuses or ():
-                state = getattr(container.state, kind)
-                if state is not None and (not reasons or state.reason in reasons):
-                    found.append(state)
-        return bool(found)
-
-    await until(look)
-    return found[-1]
-
-
-async def event(run: Run, reason: str) -> str:
-    """Wait for an event, and return what it says."""
-    await until(lambda: _has(run.events, reason))
-    return (await run.events())[reason]
-
-
-async def _has(look: Callable[[], Awaitable[dict[str, str]]], key: str) -> bool:
-    return key in await look()
-
-
-async def test_a_run_completes_when_nothing_else_is_asked_for(run: Run) -> None:
+async def test_a_run_completes_when_nothing_else_is_asked_for(run: ClusterJob) -> None:
     await run.create({})
 
-    await until(lambda: _has(run.conditions, "Complete"))
+    await until(lambda: has(run.conditions, "Complete"))
     (pod,) = await run.pods()
     ended = pod.status.container_statuses[0].state.terminated
     assert (pod.status.phase, ended.reason, ended.exit_code) == ("Succeeded", "Completed", 0)
     assert ended.started_at <= ended.finished_at
-    assert await event(run, "Started") == "Started container algorithm"
+    assert await event(run, "Started") == "Container started"
 
 
 @pytest.mark.parametrize(
@@ -149,11 +37,11 @@ async def test_a_run_completes_when_nothing_else_is_asked_for(run: Run) -> None:
     ],
 )
 async def test_a_run_that_ends_badly_fails_its_job(
-    run: Run, outcome: Outcome, annotations: dict[str, str], reason: str, exit_code: int
+    run: ClusterJob, outcome: Outcome, annotations: dict[str, str], reason: str, exit_code: int
 ) -> None:
     await run.create({OUTCOME: outcome, **annotations})
 
-    await until(lambda: _has(run.conditions, "Failed"))
+    await until(lambda: has(run.conditions, "Failed"))
     (pod,) = await run.pods()
     ended = pod.status.container_statuses[0].state.terminated
     assert (pod.status.phase, ended.reason, ended.exit_code) == ("Failed", reason, exit_code)
@@ -161,15 +49,17 @@ async def test_a_run_that_ends_badly_fails_its_job(
     assert await event(run, "BackoffLimitExceeded")
 
 
-async def test_out_of_memory_may_show_as_exit_code_0(run: Run) -> None:
+async def test_out_of_memory_may_show_as_exit_code_0(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.OUT_OF_MEMORY, EXIT_CODE: "0"})
 
     ended = await container_state(run, "terminated")
     assert (ended.reason, ended.exit_code) == ("OOMKilled", 0)
-    await until(lambda: _has(run.conditions, "Complete"))
+    await until(lambda: has(run.conditions, "Complete"))
 
 
-async def test_an_exit_code_that_is_fatal_by_the_pod_failure_policy_says_so(run: Run) -> None:
+async def test_an_exit_code_that_is_fatal_by_the_pod_failure_policy_says_so(
+    run: ClusterJob,
+) -> None:
     fatal = {
         "action": "FailJob",
         "onExitCodes": {"containerName": "algorithm", "operator": "In", "values": [7]},
@@ -180,12 +70,12 @@ async def test_an_exit_code_that_is_fatal_by_the_pod_failure_policy_says_so(run:
         podFailurePolicy={"rules": [fatal]},
     )
 
-    await until(lambda: _has(run.conditions, "Failed"))
+    await until(lambda: has(run.conditions, "Failed"))
     assert (await run.conditions())["Failed"] == "PodFailurePolicy"
     assert await event(run, "PodFailurePolicy")
 
 
-async def test_an_image_that_is_missing_is_waited_for(run: Run) -> None:
+async def test_an_image_that_is_missing_is_waited_for(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.IMAGE_MISSING})
 
     waiting = await container_state(run, "waiting", "ImagePullBackOff")
@@ -197,14 +87,14 @@ async def test_an_image_that_is_missing_is_waited_for(run: Run) -> None:
     assert pod.status.phase == "Pending"
 
 
-async def test_a_container_that_cannot_be_created_is_waited_for(run: Run) -> None:
+async def test_a_container_that_cannot_be_created_is_waited_for(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.CONFIG_MISSING})
 
     await container_state(run, "waiting", "CreateContainerConfigError")
     assert await event(run, "Failed") == 'Error: configmap "settings" not found'
 
 
-async def test_a_volume_that_cannot_be_mounted_is_waited_for(run: Run) -> None:
+async def test_a_volume_that_cannot_be_mounted_is_waited_for(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.NEVER_STARTS})
 
     await container_state(run, "waiting", "ContainerCreating")
@@ -212,7 +102,7 @@ async def test_a_volume_that_cannot_be_mounted_is_waited_for(run: Run) -> None:
     assert "Started" not in await run.events()
 
 
-async def test_a_crashing_container_waits_for_its_next_start(run: Run) -> None:
+async def test_a_crashing_container_waits_for_its_next_start(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.CRASH_LOOPS, EXIT_CODE: "3"})
 
     await container_state(run, "waiting", "CrashLoopBackOff")
@@ -224,7 +114,7 @@ async def test_a_crashing_container_waits_for_its_next_start(run: Run) -> None:
     assert said.startswith("Back-off restarting failed container algorithm in pod outcome-")
 
 
-async def test_an_eviction_does_not_count_and_the_next_pod_may_do_better(run: Run) -> None:
+async def test_an_eviction_does_not_count_and_the_next_pod_may_do_better(run: ClusterJob) -> None:
     until_then = (datetime.now(UTC) + timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ignored = {
         "action": "Ignore",
@@ -234,21 +124,21 @@ async def test_an_eviction_does_not_count_and_the_next_pod_may_do_better(run: Ru
         {OUTCOME: Outcome.EVICTED, OUTCOME_UNTIL: until_then}, podFailurePolicy={"rules": [ignored]}
     )
 
-    await until(lambda: _has(run.conditions, "Complete"))
+    await until(lambda: has(run.conditions, "Complete"))
     reasons = [pod.status.reason for pod in await run.pods()]
     assert sorted(map(str, reasons)) == ["Evicted", "None"]
     assert await event(run, "Evicted")
 
 
-async def test_a_deadline_ends_a_run_that_would_run_for_ever(run: Run) -> None:
+async def test_a_deadline_ends_a_run_that_would_run_for_ever(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.RUNS}, activeDeadlineSeconds=1)
 
-    await until(lambda: _has(run.conditions, "Failed"))
+    await until(lambda: has(run.conditions, "Failed"))
     assert (await run.conditions())["Failed"] == "DeadlineExceeded"
     assert await event(run, "DeadlineExceeded")
 
 
-async def test_a_pod_sits_on_its_node_and_runs_as_long_as_it_is_told(run: Run) -> None:
+async def test_a_pod_sits_on_its_node_and_runs_as_long_as_it_is_told(run: ClusterJob) -> None:
     await run.create({START_DELAY: "1s", DURATION: "2s"})
 
     running = await container_state(run, "running")
@@ -259,7 +149,7 @@ async def test_a_pod_sits_on_its_node_and_runs_as_long_as_it_is_told(run: Run) -
     assert ended.finished_at - ended.started_at >= timedelta(seconds=2)
 
 
-async def test_a_deleted_run_takes_its_pod_along(run: Run) -> None:
+async def test_a_deleted_run_takes_its_pod_along(run: ClusterJob) -> None:
     await run.create({OUTCOME: Outcome.RUNS})
     await container_state(run, "running")
 
@@ -271,7 +161,7 @@ async def test_a_deleted_run_takes_its_pod_along(run: Run) -> None:
     await until(gone)
 
 
-async def test_a_pod_that_fits_no_node_stays_pending(run: Run) -> None:
+async def test_a_pod_that_fits_no_node_stays_pending(run: ClusterJob) -> None:
     await run.create({}, pod={"nodeSelector": {"kubernetes.io/hostname": "nowhere"}})
 
     assert "node" in await event(run, "FailedScheduling")

@@ -34,6 +34,11 @@ POD_NETWORK = "198.19.0.0/16"
 """Addresses for tests of networks, which lead nowhere."""
 
 
+KWOK_LABEL = "type"
+KWOK_NODE = "kwok"
+"""The label of the nodes that KWOK keeps; real ones have none of it."""
+
+
 class Secrets(NamedTuple):
     """The files by which a control plane knows itself and its clients."""
 
@@ -154,7 +159,7 @@ def kwok(binaries: Binaries, kubeconfig: Path, configuration: Path) -> list[str]
         binaries.kwok,
         f"--kubeconfig={kubeconfig}",
         f"--config={configuration}",
-        "--manage-all-nodes",
+        f"--manage-nodes-with-label-selector={KWOK_LABEL}={KWOK_NODE}",
         f"--cidr={POD_NETWORK}",
         f"--node-ip={LOOPBACK}",
         # No leases: no controller here watches the heartbeats of nodes.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tools.testbed.kubernetes.flags import KWOK_LABEL, KWOK_NODE
 from tools.testbed.kubernetes.outcomes import DURATION
 
 DEPLOY_NAMESPACE = "nexus"
@@ -40,7 +41,10 @@ def nodes() -> list[dict[str, Any]]:
         {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+            "metadata": {
+                "name": name,
+                "labels": {"kubernetes.io/hostname": name, KWOK_LABEL: KWOK_NODE},
+            },
         }
         for name in (f"kwok-{number}" for number in range(NODES))
     ]

@@ -67,13 +67,15 @@ def running() -> str:
 
 def waiting(reason: str, message: str | None = None) -> str:
     """No container has started: each waits for `reason`, and says `message`, an expression."""
+    # Before a container is pulled or made, its pod has a sandbox, which waits for volumes.
+    sandbox = "False" if reason == "ContainerCreating" else "True"
     said = f", message: {{{{ {message} | Quote }}}}" if message else ""
     return (
         _HEAD
         + "phase: Pending\n"
         + _ADDRESSES
         + _conditions(
-            initialized="True", ready="False", reason="ContainersNotReady", sandbox="False"
+            initialized="True", ready="False", reason="ContainersNotReady", sandbox=sandbox
         )
         + "containerStatuses:\n{{ range .spec.containers }}\n"
         + _CONTAINER

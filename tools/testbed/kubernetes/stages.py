@@ -44,7 +44,7 @@ _ENDS = {
 """Reason and exit code of the outcomes after which a pod is over."""
 
 _NOT_FOUND = (
-    'printf "rpc error: code = NotFound desc = failed to pull and unpack image %q: '
+    'printf "failed to pull and unpack image %q: '
     'failed to resolve reference %q: %s: not found" .image .image .image'
 )
 _PULL_BACK_OFF = 'printf "Back-off pulling image %q" .image'
@@ -110,7 +110,7 @@ def _starts() -> Stage:
         [*_unstarted(), _is_one_of(STARTS)],
         [
             status(pod_status.running()),
-            event("Normal", "Started", 'printf "Started container %s" .name'),
+            event("Normal", "Started", 'print "Container started"'),
         ],
         delay=delay_of(START_DELAY, 0),
     )
