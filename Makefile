@@ -70,6 +70,11 @@ bench: $(READY) ## Measure speed and memory, as ratios to a bare handler; prints
 testbed-up: $(READY) ## Start real servers for tests, built once: make testbed-up ARGS='cassandra s3' for some
 	@$(BIN)/python -m tools.testbed up $(ARGS)
 
+.PHONY: testbed-node
+testbed-node: $(READY) ## Add a real node to the testbed's Kubernetes, on which the examples run; needs root
+	@$(BIN)/python -m tools.testbed up kubernetes
+	@$(BIN)/python -m tools.testbed up node
+
 .PHONY: testbed-down
 testbed-down: $(READY) ## Stop those servers and remove their data; keeps what was built
 	@$(BIN)/python -m tools.testbed down $(ARGS)

@@ -10,6 +10,7 @@ from tools.testbed.description import (
     CassandraDescription,
     Description,
     KubernetesDescription,
+    NodeDescription,
     Part,
     S3Description,
     ServerName,
@@ -45,3 +46,11 @@ def _server(name: ServerName, kind: type[P]) -> Callable[[Description], P]:
 cassandra_server = _server("cassandra", CassandraDescription)
 s3_server = _server("s3", S3Description)
 kubernetes_server = _server("kubernetes", KubernetesDescription)
+
+
+@pytest.fixture(scope="session")
+def node_server(testbed: Description) -> NodeDescription:
+    """A real node; not every machine can have one, so it is no fault where there is none."""
+    if testbed.node is None:
+        pytest.skip("no real node runs in the testbed: make testbed-node")
+    return testbed.node

@@ -1,13 +1,14 @@
 """A Nexus just large enough for an algorithm to run against, all in memory.
 
-Requests are planned and Jobs are built by the real code; a Job's container runs as a process.
+Requests are planned and Jobs are built by the real code; a Job's container runs as a process, or as
+who opens it says.
 """
 
 import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -90,10 +91,14 @@ class TinyRun:
         await self._process.communicate()
 
 
+Launch = Callable[[TinyRun, dict[str, Any]], Awaitable[None]]
+
+
 class TinyNexus:
     """Takes requests for examples, and starts their Jobs at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, launch: Launch = TinyRun.start) -> None:
+        self._launch = launch
         self.runs: dict[str, TinyRun] = {}
         self._accepted: dict[str, TinyRun] = {}
         app = web.Application()
@@ -107,8 +112,8 @@ class TinyNexus:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Self]:
-        nexus = cls()
+    async def open(cls, launch: Launch = TinyRun.start) -> AsyncIterator[Self]:
+        nexus = cls(launch)
         await nexus._server.start_server()
         try:
             yield nexus
@@ -125,7 +130,7 @@ class TinyNexus:
         plan = plan_run(decode_request(body), example_templates()[algorithm])
         run = TinyRun(RunKey(algorithm, str(uuid.uuid4())), plan)
         self.runs[run.key.request_id] = run
-        await run.start(build_job(self._order(run)))
+        await self._launch(run, build_job(self._order(run)))
         return run
 
     def _order(self, run: TinyRun) -> JobOrder:

@@ -8,7 +8,9 @@ from functools import partial
 from tools.testbed.commands import Testbed
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
-from tools.testbed.servers import SERVERS
+from tools.testbed.servers import ON_REQUEST, SERVERS
+
+_NAMES = f"{', '.join(SERVERS)}; all but {', '.join(ON_REQUEST)}, when none is named"
 
 
 def main() -> int:
@@ -16,9 +18,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.testbed", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "status"])
     # No `choices`: argparse checks the empty list against them.
-    parser.add_argument("server", nargs="*", help=f"{', '.join(SERVERS)}; all, when none is named")
+    parser.add_argument("server", nargs="*", help=_NAMES)
     arguments = parser.parse_args()
-    names = [name for name in SERVERS if name in arguments.server or not arguments.server]
+    unasked = set(SERVERS) if arguments.command == "down" else set(SERVERS) - ON_REQUEST
+    names = [name for name in SERVERS if name in (arguments.server or unasked)]
     if unknown := set(arguments.server) - set(SERVERS):
         parser.error(
             f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"

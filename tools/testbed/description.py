@@ -12,7 +12,7 @@ import msgspec
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
 
-ServerName = Literal["cassandra", "s3", "kubernetes"]
+ServerName = Literal["cassandra", "s3", "kubernetes", "node"]
 
 
 class CassandraDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,22 @@ class KubernetesDescription(msgspec.Struct, frozen=True, kw_only=True):
     pids: tuple[int, ...] = ()
 
 
-Part = CassandraDescription | S3Description | KubernetesDescription
+class NodeDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A real node of that cluster. Pods on it use the network of the machine."""
+
+    name: str
+    label: str
+    """Its value is the node's name; for the affinity of who is to run there."""
+    taint: str
+    """To be tolerated by who is to run there."""
+    image: str
+    """In which `python3 -m examples.…` runs; no other is there."""
+    logs: str
+    """The folder of the pods' logs."""
+    pid: int = 0
+
+
+Part = CassandraDescription | S3Description | KubernetesDescription | NodeDescription
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,6 +111,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     cassandra: CassandraDescription | None = None
     s3: S3Description | None = None
     kubernetes: KubernetesDescription | None = None
+    node: NodeDescription | None = None
 
     def part(self, name: ServerName) -> Part | None:
         """Return what is said about a server."""
@@ -103,6 +119,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "cassandra": self.cassandra,
             "s3": self.s3,
             "kubernetes": self.kubernetes,
+            "node": self.node,
         }
         return parts[name]
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from tools.testbed.builds import Say
 from tools.testbed.cassandra.room import CassandraRoom
 from tools.testbed.description import Part, ServerName
+from tools.testbed.kubernetes.node.room import NodeRoom
 from tools.testbed.kubernetes.room import KubernetesRoom
 from tools.testbed.places import Places
 from tools.testbed.s3.room import S3Room
@@ -39,4 +40,8 @@ SERVERS: Mapping[ServerName, Server] = {
     "cassandra": CassandraRoom(),
     "s3": S3Room(),
     "kubernetes": KubernetesRoom(),
+    "node": NodeRoom(),
 }
+
+ON_REQUEST = frozenset[ServerName]({"node"})
+"""Those that start only when they are named: not every machine can have them."""

@@ -71,6 +71,19 @@ class Api:
         async with self._session.get(path) as response:
             return await response.json() if response.ok else None
 
+    async def patch(self, path: str, change: Resource) -> None:
+        """Merge a change into a resource, lists as a whole.
+
+        Raises:
+            TestbedError: The server refused it.
+        """
+        merge = {"Content-Type": "application/merge-patch+json"}
+        async with self._session.patch(path, json=change, headers=merge) as response:
+            if not response.ok:
+                raise TestbedError(
+                    f"the API server refused to change {path}: {await response.text()}"
+                )
+
     async def delete(self, path: str) -> None:
         """Delete a resource, and in the background what belongs to it."""
         async with self._session.delete(path, params={"propagationPolicy": "Background"}):

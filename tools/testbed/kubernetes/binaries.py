@@ -1,6 +1,7 @@
 """The programs of a control plane, built from Go modules into the cache."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +9,15 @@ from tools.testbed.builds import Say, built, key_of, run
 from tools.testbed.tools import tool
 
 _MODULE = Path(__file__).parent / "programs"
+_CONTROL_PLANE = (
+    "go.etcd.io/etcd/server/v3",
+    "k8s.io/kubernetes/cmd/kube-apiserver",
+    "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "k8s.io/kubernetes/cmd/kube-scheduler",
+    "k8s.io/kubernetes/cmd/kubectl",
+    "sigs.k8s.io/kwok/cmd/kwok",
+)
+_KUBELET = ("k8s.io/kubernetes/cmd/kubelet",)
 _VERSION_PACKAGES = ("k8s.io/client-go/pkg/version", "k8s.io/component-base/version")
 
 
@@ -56,16 +66,33 @@ def version() -> str:
 
 
 async def install(cache: Path, say: Say) -> Binaries:
-    """Build the programs, or find them in the cache.
+    """Build the programs of a control plane and KWOK, or find them in the cache.
 
     Raises:
         TestbedError: There is no Go, or the build failed.
     """
-    key = key_of(_pins(), _MODULE / "go.sum", link_flags(version()))
-    folder = await built(
-        cache, f"kubernetes-{version()}", key, lambda draft: _build(draft, cache, say), say
-    )
-    return Binaries(folder / "bin")
+
+    async def build(draft: Path) -> None:
+        say(f"building {version()} from source; ten minutes on two cores, the first time")
+        await _build(draft, cache, _CONTROL_PLANE)
+        # Go names a program after the last part of its path, and etcd's is `…/server/v3`.
+        (draft / "server").rename(draft / "etcd")
+
+    return Binaries(await built(cache, f"kubernetes-{version()}", _key(), build, say))
+
+
+async def kubelet(cache: Path, say: Say) -> Path:
+    """Build the kubelet, or find it in the cache.
+
+    Raises:
+        TestbedError: There is no Go, or the build failed.
+    """
+
+    async def build(draft: Path) -> None:
+        say("building the kubelet from source")
+        await _build(draft, cache, _KUBELET)
+
+    return await built(cache, f"kubelet-{version()}", _key(), build, say) / "kubelet"
 
 
 def link_flags(kubernetes: str) -> str:
@@ -85,22 +112,21 @@ def link_flags(kubernetes: str) -> str:
     return " ".join(["-s", "-w", *stamped])
 
 
-async def _build(draft: Path, cache: Path, say: Say) -> None:
-    say(f"building {version()} from source; the first time takes ten minutes on two cores")
-    target = draft / "bin"
-    target.mkdir()
+async def _build(target: Path, cache: Path, packages: Sequence[str]) -> None:
     await run(
         [
             *(tool("go", "Go 1.26 or newer"), "build", "-trimpath", "-buildvcs=false"),
-            *("-ldflags", link_flags(version()), "-o", f"{target}/", "tool"),
+            *("-ldflags", link_flags(version()), "-o", f"{target}/", *packages),
         ],
         cache / "kubernetes-build.log",
         _MODULE,
         # Nothing here needs C, and so runs wherever it is copied to.
         {"CGO_ENABLED": "0"},
     )
-    # Go names a program after the last part of its path, and etcd's is `…/server/v3`.
-    (target / "server").rename(target / "etcd")
+
+
+def _key() -> str:
+    return key_of(_pins(), _MODULE / "go.sum", link_flags(version()))
 
 
 def _pins() -> Path:
