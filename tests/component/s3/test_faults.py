@@ -204,6 +204,23 @@ async def test_redirects_are_not_followed(server: ScriptedS3, store: S3PayloadSt
         await store.put(Content.PAYLOAD, KEY, b"{}")
 
 
+async def test_a_proxy_of_the_environment_is_used(
+    server: ScriptedS3, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.endpoint)
+    monkeypatch.setenv("no_proxy", "elsewhere.test")
+    settings = S3Settings(
+        location=Location("a-bucket"),
+        endpoint="http://s3.test",
+        access_key_id="AKID",
+        secret_access_key=Secret("secret"),
+    )
+    server.script = [answer()]
+    async with open_s3_store(settings, clock) as store:
+        await store.put(Content.PAYLOAD, KEY, b"{}")
+    assert server.asked == [("PUT", f"http://s3.test{PATH}")]
+
+
 async def test_a_closed_store_says_so(server: ScriptedS3, clock: ManualClock) -> None:
     settings = S3Settings(
         location=Location("a-bucket"),

@@ -156,6 +156,21 @@ async def test_keys_come_from_the_environment_where_settings_have_none(
     assert "Credential=FROM-THERE%2F20260101%2Feu-north-1%2F" in url
 
 
+async def test_keys_come_from_aws_files_where_settings_and_environment_have_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: ManualClock
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = FILED\naws_secret_access_key = secret\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    settings = S3Settings(location=Location("a-bucket"), endpoint="http://here")
+    async with open_s3_store(settings, clock) as store:
+        url = await store.download_url(Content.PAYLOAD, RUN, HOUR)
+    assert "Credential=FILED%2F20260101%2Fus-east-1%2F" in url
+
+
 async def test_a_profile_that_there_is_not_stops_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
