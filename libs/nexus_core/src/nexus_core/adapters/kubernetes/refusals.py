@@ -11,7 +11,8 @@ from nexus_core.domain.errors import JobRejectedError, UnavailableError
 
 # What the API server's own authorizers say; admission speaks of the object, never of the user.
 _NO_RIGHTS = re.compile(r'User "[^"]*" cannot ')
-_QUOTA = re.compile(r"exceeded quota")
+# The latter while a new quota was not yet counted.
+_QUOTA = re.compile(r"exceeded quota|status unknown for quota")
 
 # Of Kubernetes: the object is malformed, invalid, too large, or of a kind that is not there.
 _FINAL = frozenset({400, 405, 413, 415, 422})
