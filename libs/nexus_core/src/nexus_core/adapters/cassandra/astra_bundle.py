@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from nexus_core.adapters.cassandra.plan import Tls
 from nexus_core.domain.errors import InvalidInputError
 
 _MEMBERS = ("config.json", "ca.crt", "cert", "key")
@@ -25,6 +26,12 @@ class Bundle(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Bundle(***)"
+
+
+def tls_of(bundle: Path) -> Tls:
+    """Return the certificates that are kept beside a bundle."""
+    folder = bundle.parent
+    return Tls(ca=folder / "ca.crt", certificate=folder / "cert", key=folder / "key")
 
 
 class _Config(msgspec.Struct):
@@ -59,10 +66,15 @@ def read_bundle(text: str) -> Bundle:
 
 @contextmanager
 def kept(bundle: Bundle) -> Iterator[Path]:
-    """Keep a bundle in a file that nobody else may read, until the block is left."""
-    # A folder of its own: one driver unpacks the bundle beside it.
+    """Keep a bundle, and its certificates beside it, where nobody else may read them.
+
+    Until the block is left. Yields the bundle's file.
+    """
     with tempfile.TemporaryDirectory(prefix="nexus-astra-") as folder:
+        # The folder is ours alone.
         path = Path(folder) / "bundle.zip"
-        path.touch(mode=0o600)
         path.write_bytes(bundle.content)
+        with zipfile.ZipFile(path) as archive:
+            for member in _MEMBERS:
+                (path.parent / member).write_bytes(archive.read(member))
         yield path

@@ -52,6 +52,7 @@ from cassandra.query import (
     tuple_factory,
 )
 
+from nexus_core.adapters.cassandra.astra_bundle import tls_of
 from nexus_core.adapters.cassandra.bridge import Bridge
 from nexus_core.adapters.cassandra.driver import Answer, Ask, Fault, Prepared
 from nexus_core.adapters.cassandra.plan import AwsLogin, Login, Plan
@@ -261,6 +262,8 @@ def _where(plan: Plan) -> dict[str, object]:
         bundle = {
             "secure_connect_bundle": str(plan.bundle),
             "connect_timeout": plan.connect_seconds,
+            # Its own is of a kind that Python has given up.
+            "ssl_context": tls_context(tls_of(plan.bundle)),
         }
         return {"cloud": bundle}
     context = tls_context(plan.tls) if plan.tls else None
