@@ -28,6 +28,8 @@ _ROWS_A_PAGE = 1000
 _PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.5
 
+_SHORTEST_SECONDS = 0.001
+
 # What we tell callers to wait when the servers refuse or can't be reached.
 _RETRY_AFTER_SECONDS = 1.0
 
@@ -201,7 +203,9 @@ class DriverSession:
             tries += 1
             await self._turn(deadline)
             try:
-                return await request(min(self._limits.request_seconds, deadline - now()))
+                # Drivers take 0 milliseconds for no limit at all.
+                left = max(_SHORTEST_SECONDS, deadline - now())
+                return await request(min(self._limits.request_seconds, left))
             except Exception as error:
                 fault = self._fault_of(error)
                 if fault is None:
