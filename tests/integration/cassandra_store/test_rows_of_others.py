@@ -8,13 +8,15 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from nexus_core.adapters.cassandra.rows import CHECKPOINT_COLUMNS
 from nexus_core.adapters.cassandra.session import CqlSession, Statement, Value
-from nexus_core.adapters.cassandra.stores import CassandraStores, Variant
-from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
+from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
+from nexus_core.domain.checkpoint import BufferedJob, Checkpoint, Lease
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Advance, Stage, StageChange
+from support.clock import ManualClock
 from support.runs import LONG_AGO, a_buffered_job, a_checkpoint
 
 pytestmark = pytest.mark.integration
@@ -86,6 +88,60 @@ async def test_a_job_of_others_is_found(session: CqlSession, stores: CassandraSt
     await session.execute(Statement(add), (key.algorithm, key.request_id, "east", manifest))
 
     assert await stores.checkpoints.find_job(key) == BufferedJob("east", manifest.encode())
+
+
+async def an_open_run_of_others(
+    session: CqlSession, host: str, cluster: str, variant: Variant
+) -> RunKey:
+    key = RunKey("tsp", str(uuid4()))
+    row = {**EXAMPLES[1]["row"], "id": key.request_id, "received_by_host": host}
+    await write(session, row)
+    add = "INSERT INTO submission_buffer (algorithm, id, cluster, template) VALUES (?, ?, ?, ?)"
+    await session.execute(Statement(add), (key.algorithm, key.request_id, cluster, "{}"))
+    if not variant.indexed:
+        for stage in (Stage.NEW, Stage.BUFFERED):  # they leave the row of the stage before
+            add = (
+                "INSERT INTO checkpoints_by_host (host, lifecycle_stage, algorithm, id) "
+                "VALUES (?, ?, ?, ?)"
+            )
+            await session.execute(
+                Statement(add), (host, stage.value, key.algorithm, key.request_id)
+            )
+    return key
+
+
+async def test_open_runs_of_others_are_swept_where_that_is_asked_for(
+    session: CqlSession, stores: CassandraStores, variant: Variant, clock: ManualClock
+) -> None:
+    host, cluster = f"host-{uuid4()}", f"cluster-{uuid4()}"
+    theirs = await an_open_run_of_others(session, host, cluster, variant)
+    elsewhere = await an_open_run_of_others(session, host, "elsewhere", variant)
+    ours = a_checkpoint(received_by_host=f"ours-{uuid4()}")
+    await stores.leases.renew(
+        Lease(owner=ours.received_by_host, callback_url="http://ours", expires_at=LONG_AGO)
+    )
+    await stores.checkpoints.accept(ours, a_buffered_job(ours, cluster))
+    later = datetime.now(UTC)
+    assert [run.key for run in await stores.index.open_runs(cluster, later, 10)] == [ours.key]
+
+    adopting = replace(variant, adopts=True)
+    async with open_cassandra_stores(session, clock, adopting) as supervisor:
+        for _ in range(4):
+            found = await supervisor.index.open_runs(cluster, later, 10)
+            assert sorted(run.key for run in found) == sorted([theirs, ours.key])
+            assert elsewhere not in {run.key for run in found}
+            await clock.advance(61)
+        (buffered,) = await supervisor.index.buffered_by(host, 10, cluster=cluster)
+        assert (buffered.key, buffered.owner) == (theirs, host)
+
+        end = StageChange(to=Stage.COMPLETED, at=LONG_AGO)
+        await supervisor.checkpoints.advance(theirs, end)
+        for _ in range(3):
+            found = await supervisor.index.open_runs(cluster, later, 10)
+            assert [run.key for run in found] == [ours.key]
+            await clock.advance(61)
+    # What has ended is filed as open no more, and was not adopted again.
+    assert await stores.index._open_runs.keys_of(cluster, host) == set()
 
 
 HOSTS = Statement(

@@ -64,6 +64,7 @@ async def _open_cql(settings: ServiceSettings, clock: Clock) -> AsyncIterator[Ch
         indexed=store.indexed,
         # Keyspaces refuses timestamps of long ago.
         any_timestamp=settings.cql_store_type != "keyspaces",
+        adopts=settings.cql.adopt_runs,
     )
     async with (
         open_waiting_session(store, clock) as session,

@@ -95,3 +95,7 @@ class CqlSection(Section, frozen=True):
     """To each node, of `acsylla`; each takes thousands of requests at the same time."""
     max_in_flight: Positive = 256
     """Requests at the same time; further ones wait for their turn."""
+    adopt_runs: bool = False
+    """Whether supervisors look every minute for open runs that schedulers of the Go implementation
+    accepted into the same tables. Only while there are such schedulers: what is looked through
+    slows down with every run that there ever was."""

@@ -13,6 +13,7 @@ from nexus_core.adapters.cassandra import statements
 from nexus_core.adapters.cassandra.merged_pages import Entry, Place, Source
 from nexus_core.adapters.cassandra.open_parts import Part, PartRegister
 from nexus_core.adapters.cassandra.session import CqlSession, Row, Statement
+from nexus_core.domain.names import RunKey
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -36,6 +37,11 @@ class OpenRuns:
         """Return a source for each part of all clusters; of one algorithm's runs or of all."""
         parts = await self._parts(None, None)
         return [partial(self._backwards, part, received_from, algorithm) for part in parts]
+
+    async def keys_of(self, cluster: str, owner: str) -> set[RunKey]:
+        """Return all runs that are filed for a cluster under an owner."""
+        parts = await self._parts(cluster, owner)
+        return {entry.key for part in parts for entry in await self.of_part(part)}
 
     async def of_part(self, part: Part) -> list[Entry]:
         """Return all entries of a part, oldest first."""

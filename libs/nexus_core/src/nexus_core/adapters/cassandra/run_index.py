@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar, cast
 
 from nexus_core.adapters.cassandra import statements
+from nexus_core.adapters.cassandra.adopter import Adopter
 from nexus_core.adapters.cassandra.fences import is_fence
 from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
 from nexus_core.adapters.cassandra.lookups import Lookups
@@ -35,15 +36,18 @@ class CassandraRunIndex:
         self,
         session: CqlSession,
         lookups: Lookups,
+        *,
         open_runs: OpenRuns,
         finished: FinishedRuns,
         tidier: Tidier,
+        adopter: Adopter | None,
     ) -> None:
         self._session = session
         self._lookups = lookups
         self._open_runs = open_runs
         self._finished = finished
         self._tidier = tidier
+        self._adopter = adopter
 
     async def tagged(self, tag: str) -> Sequence[Checkpoint]:
         """Return all runs with a tag, newest first; none for the empty tag, which is no tag."""
@@ -97,9 +101,11 @@ class CassandraRunIndex:
         """Return unfinished runs for a cluster, oldest first, that were received before a time.
 
         Runs without a buffered Job are those of the cluster with the empty name. Who turns to the
-        first page tidies up on the way.
+        first page tidies up on the way, and files what strangers accepted, if asked to.
         """
         if after is None:
+            if self._adopter is not None:
+                await self._adopter.adopt(cluster)
             await self._tidier.tidy(cluster, self._stages)
         before = millis_above(received_before)
         sources = await self._open_runs.oldest_first(cluster, before)

@@ -123,6 +123,16 @@ REMOVE_BY_HOST = Statement(
     idempotent=True,
 )
 
+# Runs of other implementations.
+
+FIND_BY_STAGE = Statement(
+    "SELECT algorithm, id, received_by_host FROM checkpoints WHERE lifecycle_stage = ?"
+)
+FIND_HOSTS = Statement("SELECT DISTINCT host, lifecycle_stage FROM checkpoints_by_host")
+FIND_BY_HOST = Statement(
+    "SELECT algorithm, id FROM checkpoints_by_host WHERE host = ? AND lifecycle_stage = ?"
+)
+
 # Children.
 
 FIND_CHILDREN = Statement(

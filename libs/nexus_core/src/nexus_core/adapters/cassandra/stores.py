@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 from msgspec import Struct
 
 from nexus_core.adapters.cassandra import statements
+from nexus_core.adapters.cassandra.adopter import Adopter, StrangersByIndex, StrangersByTable
 from nexus_core.adapters.cassandra.afterwork import Afterwork
 from nexus_core.adapters.cassandra.checkpoint_store import CassandraCheckpointStore
+from nexus_core.adapters.cassandra.filing import Filing
 from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
 from nexus_core.adapters.cassandra.first_wins import FirstWins
 from nexus_core.adapters.cassandra.first_write import FirstWriter
@@ -32,6 +34,8 @@ class Variant(Struct, frozen=True, kw_only=True):
     """Whether `checkpoints` has secondary indexes; otherwise there are lookup tables."""
     any_timestamp: bool = True
     """Whether writes may carry a timestamp of long ago. Keyspaces refuses those."""
+    adopts: bool = False
+    """Whether sweeps look for open runs that another implementation's schedulers accepted."""
     claim_patience: float = 5.0
     """Seconds for which the claim of an idempotency key may be without its run.
 
@@ -84,18 +88,20 @@ def _assembled(
     finished = FinishedRuns(session)
     writer = FirstWriter(session, register, lookups, writes, order)
     submissions = Submissions(session, clock, variant.claim_patience)
-    tidier = Tidier(
-        session,
-        clock,
-        register=register,
-        open_runs=open_runs,
-        finished=finished,
-        writes=writes,
-        order=order,
-    )
+    filing = Filing(session, register, writes, order)
+    tidier = Tidier(clock, register=register, open_runs=open_runs, finished=finished, filing=filing)
+    kind = StrangersByIndex if variant.indexed else StrangersByTable
+    adopter = Adopter(session, clock, open_runs=open_runs, filing=filing, strangers=kind(session))
     return CassandraStores(
         CassandraCheckpointStore(session, writer, submissions, lookups),
-        CassandraRunIndex(session, lookups, open_runs, finished, tidier),
+        CassandraRunIndex(
+            session,
+            lookups,
+            open_runs=open_runs,
+            finished=finished,
+            tidier=tidier,
+            adopter=adopter if variant.adopts else None,
+        ),
         CassandraLeaseStore(session),
         afterwork,
     )

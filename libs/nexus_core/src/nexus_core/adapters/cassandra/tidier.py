@@ -1,13 +1,12 @@
 """Keeps the parts of open runs few and small, on the way of those who sweep them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import islice
 
+from nexus_core.adapters.cassandra.filing import Filing
 from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
-from nexus_core.adapters.cassandra.first_wins import FirstWins
-from nexus_core.adapters.cassandra.merged_pages import Entry
 from nexus_core.adapters.cassandra.moves import Move, Reading, moves
 from nexus_core.adapters.cassandra.open_parts import (
     CLOSED_AFTER,
@@ -16,8 +15,6 @@ from nexus_core.adapters.cassandra.open_parts import (
     PartRegister,
 )
 from nexus_core.adapters.cassandra.open_runs import OpenRuns
-from nexus_core.adapters.cassandra.session import CqlSession, Write
-from nexus_core.adapters.cassandra.statements import FirstWrites
 from nexus_core.adapters.cassandra.turns import Turns
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
@@ -28,9 +25,6 @@ Stages = Callable[[Sequence[RunKey]], Awaitable[list[Stage | None]]]
 
 _CHUNK = 200
 """Runs looked at together."""
-
-_BATCH = 32
-"""Entries moved at once; all are of one partition."""
 
 _SLOT_CLOSED_AFTER = SLOT_SECONDS + CLOSED_AFTER
 
@@ -43,24 +37,20 @@ class Tidier:
     saw something, so one that was restarted does nothing for a while.
     """
 
-    def __init__(  # noqa: PLR0913 - all that filing takes
+    def __init__(
         self,
-        session: CqlSession,
         clock: Clock,
         *,
         register: PartRegister,
         open_runs: OpenRuns,
         finished: FinishedRuns,
-        writes: FirstWrites,
-        order: FirstWins | None,
+        filing: Filing,
     ) -> None:
-        self._session = session
         self._clock = clock
         self._register = register
         self._open_runs = open_runs
         self._finished = finished
-        self._writes = writes
-        self._order = order
+        self._filing = filing
         self._parts: Turns[Part] = Turns(CLOSED_AFTER)
         self._empty_slots: Turns[tuple[str, datetime]] = Turns(_SLOT_CLOSED_AFTER)
 
@@ -95,16 +85,5 @@ class Tidier:
 
     async def _carry_out(self, move: Move) -> None:
         if move.runs:
-            target = self._register.named(move.cluster, move.owner)
-            writes = self._filing(target, move.runs)
-            while batch := list(islice(writes, _BATCH)):
-                await self._session.batch(batch)
-            # Listed when all is in it: nobody may see a part that is still being filled.
-            await self._register.list_part(target)
+            await self._filing.file(move.cluster, move.owner, move.runs)
         await asyncio.gather(*map(self._register.drop, move.sources))
-
-    def _filing(self, target: Part, runs: Iterable[Entry]) -> Iterator[Write]:
-        stamp = () if self._order is None else (self._order.next(),)
-        for run in runs:
-            values = (target.cluster, target.name, run.received_at, run.request_id, run.algorithm)
-            yield self._writes.open_run, (*values, *stamp)
