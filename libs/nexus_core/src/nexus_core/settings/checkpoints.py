@@ -26,8 +26,8 @@ class ScyllaCqlStore(Section, frozen=True):
     password: Secret = Secret("")
     """What proves it."""
     local_dc: str = ""
-    """The data centre whose nodes are asked, and whose replicas have to agree; empty: that of the
-    node which answers first."""
+    """The data centre whose nodes are asked, and whose replicas have to agree. All services of one
+    Nexus name the same; empty only where there is but one."""
     keyspace: str = "nexus"
     """Where the tables are."""
     indexes_supported: bool = False
