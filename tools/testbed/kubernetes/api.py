@@ -1,7 +1,8 @@
 """The few calls of an API server that the testbed itself needs, as an administrator."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,8 +14,8 @@ from tools.testbed.kubernetes.kubeconfig import Endpoint
 
 Resource = Mapping[str, Any]
 
-DEFAULT_SECONDS = 10.0
-"""How long an answer is waited for."""
+DEFAULT_SECONDS = 30.0
+"""How long an answer is waited for; a machine that runs many tests may be slow to give it."""
 
 _CONFLICT = 409
 
@@ -58,33 +59,52 @@ class Api:
         One of that name that is there already is left as it is.
 
         Raises:
-            TestbedError: The server refused it.
+            TestbedError: The server refused it, or did not answer.
         """
-        async with self._session.post(path, json=resource) as response:
+        async with self._answer("POST", path, json=resource) as response:
             answer: dict[str, Any] = await response.json()
             if not response.ok and response.status != _CONFLICT:
                 raise TestbedError(f"the API server refused a {resource['kind']}: {answer}")
             return answer
 
     async def get(self, path: str) -> dict[str, Any] | None:
-        """Return a resource or a list; `None` where there is none."""
-        async with self._session.get(path) as response:
+        """Return a resource or a list; `None` where there is none.
+
+        Raises:
+            TestbedError: The server did not answer.
+        """
+        async with self._answer("GET", path) as response:
             return await response.json() if response.ok else None
 
     async def patch(self, path: str, change: Resource) -> None:
         """Merge a change into a resource, lists as a whole.
 
         Raises:
-            TestbedError: The server refused it.
+            TestbedError: The server refused it, or did not answer.
         """
         merge = {"Content-Type": "application/merge-patch+json"}
-        async with self._session.patch(path, json=change, headers=merge) as response:
+        async with self._answer("PATCH", path, json=change, headers=merge) as response:
             if not response.ok:
-                raise TestbedError(
-                    f"the API server refused to change {path}: {await response.text()}"
-                )
+                reason = await response.text()
+                raise TestbedError(f"the API server refused to change {path}: {reason}")
 
     async def delete(self, path: str) -> None:
-        """Delete a resource, and in the background what belongs to it."""
-        async with self._session.delete(path, params={"propagationPolicy": "Background"}):
+        """Delete a resource, if it is there, and in the background what belongs to it.
+
+        Raises:
+            TestbedError: The server did not answer.
+        """
+        async with self._answer("DELETE", path, params={"propagationPolicy": "Background"}):
             pass
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, path: str, **content: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        try:
+            async with self._session.request(method, path, **content) as response:
+                yield response
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise TestbedError(
+                f"the API server did not answer {method} {path}: {error!r}"
+            ) from error

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import secrets
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from tools.testbed.builds import key_of
 from tools.testbed.certificates import Authority, Certificate
 from tools.testbed.errors import TestbedError
 from tools.testbed.kubernetes import kubeconfig
@@ -42,7 +42,7 @@ class RealNode:
     def __init__(
         self, folder: Path, endpoint: Endpoint, authority: Authority, administrator: Certificate
     ) -> None:
-        """Choose what it is called to the system; nothing runs yet.
+        """Choose its name to the system; nothing runs yet.
 
         Args:
             folder: Where its data and logs go. Absolute.
@@ -54,7 +54,8 @@ class RealNode:
         self._endpoint = endpoint
         self._authority = authority
         self._administrator = administrator
-        self._cgroup = f"nexus-testbed-{secrets.token_hex(4)}"
+        # The next node of this folder clears away what one leaves that was killed.
+        self._cgroup = f"nexus-testbed-{key_of(str(folder))[:8]}"
 
     @property
     def logs(self) -> Path:
@@ -78,6 +79,8 @@ class RealNode:
             await api.create(
                 f"{_ADMISSION}/mutatingadmissionpolicybindings", rules.network_binding()
             )
+            # One of an earlier node would still be called ready.
+            await api.delete(_PATH)
             process = start("node", self._command(parts), self._folder, self._environment(parts))
             await until_ready(process, lambda: _ready(api), _READY_SECONDS)
             # The API server's own taint would stay: no controller here watches nodes.
