@@ -17,6 +17,7 @@ from nexus_core.domain.template import API_GROUP
 from tools.testbed.description import KubernetesDescription
 
 DEFINITIONS = Path("deploy/crds")
+_APPLY_PATCH = "application/apply-patch+yaml"
 COLLECTIONS = f"/apis/{API_GROUP}/v1/namespaces"
 
 
@@ -82,6 +83,18 @@ class Resources:
 
     async def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         return told(await self.try_to_create(manifest))
+
+    async def apply(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Create a resource, or make the one that is there like it."""
+        return told(
+            await self.connection.request(
+                "PATCH",
+                self.path(manifest),
+                params={"fieldManager": "somebody", "force": "true"},
+                body=msgspec.json.encode(manifest),
+                content_type=_APPLY_PATCH,
+            )
+        )
 
     async def change(self, manifest: dict[str, Any], **changes: Any) -> dict[str, Any]:
         """Change fields of the spec of a resource that is there."""

@@ -96,6 +96,7 @@ async def test_metrics_tell_what_happens_and_name_no_run(world: World, api: Clie
         ("nexus_scheduler_queue_wait_seconds_count", "standalone"): 1,
         ("nexus_scheduler_launch_duration_seconds_count", "standalone"): 1,
         ("nexus_scheduler_waiting_clients",): 0,
+        ("nexus_scheduler_catalogue_age_seconds",): 12,
         (
             "nexus_http_request_duration_seconds_count",
             "/algorithm/run/{algorithmName}",
@@ -108,6 +109,21 @@ async def test_metrics_tell_what_happens_and_name_no_run(world: World, api: Clie
         ("nexus_http_request_duration_seconds_count", f"/algorithm/v1{results}", "GET", "400"): 1,
     }
     assert {name: values.get(name) for name in expected} == expected
+
+
+async def test_templates_that_nobody_could_read_yet_are_not_unknown_ones(
+    world: World, api: Client
+) -> None:
+    world.catalogue.unread = UnavailableError("no route to the API server")
+
+    answer = await api.post("/algorithm/v1/run/hello-world", {"algorithmParameters": {}})
+
+    # Clients come again after a 503; a 400 would be final.
+    assert (answer.status, answer.content_type) == (503, TEXT)
+    assert "no route to the API server" in answer.text
+    assert "Retry-After" in answer.headers
+    metrics = await api.get("/metrics")
+    assert "nexus_scheduler_catalogue_age_seconds NaN" in metrics.text
 
 
 def samples(text: str) -> Iterator[Sample]:

@@ -9,9 +9,9 @@ from support.runs import a_template_spec
 
 
 class Shelf(Protocol):
-    def publish(self, manifest: dict[str, Any]) -> None: ...
+    async def publish(self, manifest: dict[str, Any]) -> None: ...
 
-    def withdraw(self, manifest: dict[str, Any]) -> None: ...
+    async def withdraw(self, manifest: dict[str, Any]) -> None: ...
 
     def open(self) -> AbstractAsyncContextManager[Catalogue]: ...
 
@@ -22,14 +22,20 @@ def command_of(catalogue: Catalogue, name: str) -> str:
 
 
 async def test_knows_when_opened_what_was_published_before(shelf: Shelf) -> None:
-    shelf.publish(a_template_manifest("hello-world"))
-    shelf.publish(a_workgroup_manifest("default", cluster="shard-0"))
+    await shelf.publish(a_template_manifest("hello-world"))
+    await shelf.publish(a_workgroup_manifest("default", cluster="shard-0"))
     async with shelf.open() as catalogue:
         assert catalogue.template("hello-world") == Template("hello-world", a_template_spec())
         assert catalogue.workgroup("default") == Workgroup(
             "default", WorkgroupSpec(cluster="shard-0")
         )
         await catalogue.ping()
+
+
+async def test_has_heard_of_its_source_once_it_is_open(catalogue: Catalogue) -> None:
+    age = catalogue.age()
+    assert age is not None
+    assert 0 <= age < 60
 
 
 async def test_knows_nothing_of_other_names(catalogue: Catalogue) -> None:
@@ -40,8 +46,8 @@ async def test_knows_nothing_of_other_names(catalogue: Catalogue) -> None:
 
 
 async def test_a_template_and_a_workgroup_may_have_one_name(shelf: Shelf) -> None:
-    shelf.publish(a_template_manifest("same"))
-    shelf.publish(a_workgroup_manifest("same"))
+    await shelf.publish(a_template_manifest("same"))
+    await shelf.publish(a_workgroup_manifest("same"))
     async with shelf.open() as catalogue:
         assert isinstance(catalogue.template("same"), Template)
         assert isinstance(catalogue.workgroup("same"), Workgroup)
@@ -49,7 +55,7 @@ async def test_a_template_and_a_workgroup_may_have_one_name(shelf: Shelf) -> Non
 
 async def test_lists_templates_by_name(shelf: Shelf) -> None:
     for name in ("b", "c", "a"):
-        shelf.publish(a_template_manifest(name))
+        await shelf.publish(a_template_manifest(name))
     async with shelf.open() as catalogue:
         assert [template.name for template in catalogue.templates()] == ["a", "b", "c"]
 
@@ -57,22 +63,22 @@ async def test_lists_templates_by_name(shelf: Shelf) -> None:
 async def test_hears_of_what_is_published_changed_and_withdrawn(
     shelf: Shelf, catalogue: Catalogue
 ) -> None:
-    shelf.publish(a_template_manifest(command="one"))
+    await shelf.publish(a_template_manifest(command="one"))
     await until(lambda: command_of(catalogue, "hello-world") == "one")
-    shelf.publish(a_template_manifest(command="two"))
+    await shelf.publish(a_template_manifest(command="two"))
     await until(lambda: command_of(catalogue, "hello-world") == "two")
-    shelf.withdraw(a_template_manifest())
+    await shelf.withdraw(a_template_manifest())
     await until(lambda: catalogue.template("hello-world") is None)
 
 
 async def test_an_unsound_change_keeps_the_last_sound_version(
     shelf: Shelf, catalogue: Catalogue
 ) -> None:
-    shelf.publish(a_template_manifest(command="sound"))
+    await shelf.publish(a_template_manifest(command="sound"))
     await until(lambda: command_of(catalogue, "hello-world"))
-    shelf.publish(a_template_manifest(command=""))
-    shelf.publish(a_template_manifest("published-after-it"))
+    await shelf.publish(a_template_manifest(computeResources={"limits": {"memory": "9Ei"}}))
+    await shelf.publish(a_template_manifest("published-after-it"))
     await until(lambda: catalogue.template("published-after-it"))
     assert command_of(catalogue, "hello-world") == "sound"
-    shelf.publish(a_template_manifest(command="sound again"))
+    await shelf.publish(a_template_manifest(command="sound again"))
     await until(lambda: command_of(catalogue, "hello-world") == "sound again")

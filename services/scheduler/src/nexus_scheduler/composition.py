@@ -23,13 +23,14 @@ async def open_deployed_scheduler(settings: SchedulerSettings) -> AsyncIterator[
         bound = stack.enter_context(bind(settings.listen.host, settings.listen.port))
         settings = prepare_data_folder(settings)
         stores = await stack.enter_async_context(open_stores(settings, clock))
+        clusters = await stack.enter_async_context(open_clusters(settings, clock))
         parts = SchedulerParts(
             store=stores.store,
             index=stores.index,
             leases=stores.leases,
             payloads=stores.payloads,
-            catalogue=await stack.enter_async_context(open_catalogue(settings, clock)),
-            clusters=await stack.enter_async_context(open_clusters(settings, clock)),
+            catalogue=await stack.enter_async_context(open_catalogue(settings, clusters, clock)),
+            clusters=clusters,
             urls=stores.urls,
             clock=clock,
         )

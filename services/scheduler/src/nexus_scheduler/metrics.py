@@ -1,5 +1,6 @@
 """All metrics of the scheduler."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,11 +81,25 @@ class RunMetrics:
             registry=registry,
         )
         self._by_algorithm: dict[str, Counter] = {}
+        self._catalogue_age = Gauge(
+            "nexus_scheduler_catalogue_age_seconds",
+            "Time since the source of templates last told anything, if only that nothing changed",
+            registry=registry,
+        )
         self._waiting = Gauge(
             "nexus_scheduler_waiting_clients",
             "Clients that wait for a result in a long poll",
             registry=registry,
         )
+
+    def watch_catalogue(self, age: Callable[[], float | None]) -> None:
+        """Let the gauge show how long nothing was heard whenever it is scraped."""
+
+        def seconds() -> float:
+            known = age()
+            return math.nan if known is None else known
+
+        self._catalogue_age.set_function(seconds)
 
     def accepted(self, algorithm: str) -> None:
         """Count a run; the algorithm is one of the catalogue, so the label is bounded."""

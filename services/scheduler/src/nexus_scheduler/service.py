@@ -122,6 +122,7 @@ class _Scheduler:
         parts, settings = self._parts, self._settings
         metrics = RunMetrics(self._registry)
         metrics.watch_waiting(self.waiters.__len__)
+        metrics.watch_catalogue(parts.catalogue.age)
         valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
         identity = Identity(
             owner=settings.host_name,

@@ -73,7 +73,7 @@ async def open_foundation(settings: StandaloneSettings) -> AsyncIterator[Foundat
             addresses=addresses,
             stores=await stack.enter_async_context(open_stores(settings, clock)),
             clusters=clusters,
-            catalogue=await stack.enter_async_context(open_catalogue(settings, clock)),
+            catalogue=await stack.enter_async_context(open_catalogue(settings, clusters, clock)),
             clock=clock,
         )
 

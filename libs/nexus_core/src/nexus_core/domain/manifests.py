@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
 from nexus_core.domain.errors import Problem
 from nexus_core.domain.names import RESOURCE_NAME_RULE, is_resource_name
@@ -60,6 +61,33 @@ def read_manifest(document: dict[str, Any]) -> Manifest:
     except msgspec.ValidationError as error:
         problems = (_shape_problem(str(error)),)
     return Manifest(kind, name, None if problems else resource, problems)
+
+
+def without_unknown_fields(kind: str, spec: object) -> tuple[object, tuple[str, ...]]:
+    """Return the spec of a resource without the fields that are not known here, and their paths.
+
+    For a resource that an API server holds: what is not known here was known to the definition by
+    which it was taken, which may be a newer one.
+    """
+    unknown: list[str] = []
+    struct = TemplateSpec if kind == TEMPLATE_KIND else WorkgroupSpec
+    return _known(spec, msgspec.inspect.type_info(struct), "spec", unknown), tuple(unknown)
+
+
+def _known(value: object, kind: msgspec.inspect.Type, path: str, unknown: list[str]) -> object:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        # A struct or nothing: of other unions, none holds a struct.
+        structs = (one for one in kind.types if isinstance(one, msgspec.inspect.StructType))
+        kind = next(structs, kind)
+    if not isinstance(kind, msgspec.inspect.StructType) or not isinstance(value, dict):
+        return value
+    fields = {field.encode_name: field.type for field in kind.fields}
+    unknown += sorted(f"{path}.{name}" for name in value.keys() - fields.keys())
+    return {
+        name: _known(one, fields[name], f"{path}.{name}", unknown)
+        for name, one in value.items()
+        if name in fields
+    }
 
 
 def _shape_problem(text: str) -> Problem:

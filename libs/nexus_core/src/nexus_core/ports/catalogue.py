@@ -13,13 +13,27 @@ class Catalogue(Protocol):
     """
 
     def template(self, name: str) -> Template | None:
-        """Return a template; None when there is none of that name."""
+        """Return a template; None when there is none of that name.
+
+        Raises:
+            UnavailableError: the resources could not be read yet, so that nobody knows.
+        """
 
     def workgroup(self, name: str) -> Workgroup | None:
-        """Return a workgroup; None when there is none of that name."""
+        """Return a workgroup; None when there is none of that name.
+
+        Raises:
+            UnavailableError: the resources could not be read yet, so that nobody knows.
+        """
 
     def templates(self) -> Sequence[Template]:
-        """Return all templates, by name."""
+        """Return all templates that are known, by name."""
+
+    def age(self) -> float | None:
+        """Return seconds since the source last told anything, if only that nothing changes.
+
+        0 where the source can't be away; None: it never told anything.
+        """
 
     async def ping(self) -> None:
         """Return when the resources could be read; raise `UnavailableError` with why not."""

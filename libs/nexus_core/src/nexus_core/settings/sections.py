@@ -32,6 +32,11 @@ class Listen(Section, frozen=True):
 class CatalogueSection(Section, frozen=True):
     """Where templates and workgroups come from."""
 
+    source: Literal["auto", "folder", "kubernetes"] = "auto"
+    """`folder`s of manifests, or the custom resources of `kubernetes` in `deploy-namespace`.
+
+    `auto`: custom resources where `kube-config-path` is named or Jobs run in Kubernetes.
+    """
     paths: tuple[str, ...] = ("examples",)
     """Folders of YAML manifests, read with all folders below them."""
 
@@ -122,6 +127,13 @@ class ServiceSettings(Section, frozen=True):
             return self.cluster_type == "kubernetes"
         named = self.kube_config_path or self.shard_kube_config_path
         return bool(named) or self.cql_store_type != "embedded"
+
+    @property
+    def reads_custom_resources(self) -> bool:
+        """Whether templates and workgroups come from custom resources of Kubernetes."""
+        if self.catalogue.source != "auto":
+            return self.catalogue.source == "kubernetes"
+        return bool(self.kube_config_path) or self.uses_kubernetes
 
     @property
     def store_file(self) -> Path:

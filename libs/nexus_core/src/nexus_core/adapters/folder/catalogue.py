@@ -76,6 +76,10 @@ class FolderCatalogue:
         """Return all templates, by name."""
         return self._known.templates()
 
+    def age(self) -> float | None:
+        """Return 0: files are not away."""
+        return 0.0
+
     def problems(self) -> Sequence[ManifestProblem]:
         """Return what is wrong with the files as they are now, by file."""
         return self._known.problems
