@@ -99,12 +99,18 @@ class Api:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, path: str, **content: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Resource | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        request = self._session.request(method, path, json=json, params=params, headers=headers)
         try:
-            async with self._session.request(method, path, **content) as response:
+            async with request as response:
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise TestbedError(
-                f"the API server did not answer {method} {path}: {error!r}"
-            ) from error
+            unanswered = f"the API server did not answer {method} {path}: {error!r}"
+            raise TestbedError(unanswered) from error
