@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from support.algorithms import Algorithms
 from support.caller import inherited_environment
@@ -43,7 +44,7 @@ def definitions(kubernetes_server: KubernetesDescription) -> None:
     asyncio.run(Kubectl.of(kubernetes_server).install_definitions())
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def servers(
     cassandra_server: CassandraDescription,
     s3_server: S3Description,
@@ -55,12 +56,16 @@ def servers(
     )
 
 
-@pytest.fixture
+# What follows belongs to the event loop of a module, and so do the tests that take it: to start
+# three services takes seconds.
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def algorithms(
     kubernetes_server: KubernetesDescription,
     definitions: None,  # noqa: ARG001 - must be there first
 ) -> AsyncIterator[Algorithms]:
-    """What may be run: templates of the test's own, in the namespace that schedulers read."""
+    """What may be run: templates of the module's own, in the namespace that schedulers read."""
     async with connected_by(kubernetes_server.kubeconfig) as connection:
         resources = Resources(connection, kubernetes_server.deploy_namespace)
         algorithms = Algorithms(resources, kubernetes_server.namespace, secrets.token_hex(4))
@@ -70,8 +75,17 @@ async def algorithms(
             await algorithms.withdraw()
 
 
-@pytest.fixture
-async def deployment(servers: Servers, algorithms: Algorithms) -> AsyncIterator[Deployment]:  # noqa: ARG001 - services end before what they watch
-    """Scheduler, receiver and supervisor, none of them started yet."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def deployment(servers: Servers) -> AsyncIterator[Deployment]:
+    """Scheduler, receiver and supervisor, which serve all tests of a module."""
+    async with a_deployment(servers) as deployment:
+        await deployment.start()
+        yield deployment
+        assert set((await deployment.stop()).values()) == {0}
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_deployment(servers: Servers) -> AsyncIterator[Deployment]:
+    """The three for one test that harms them; none of them is started yet."""
     async with a_deployment(servers) as deployment:
         yield deployment

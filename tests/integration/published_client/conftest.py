@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from support.deployment import Deployment
 from support.published_client import PublishedClient
@@ -40,7 +41,7 @@ def client_python() -> Path:
     return asyncio.run(made) / "venv/bin/python"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(client_python: Path, deployment: Deployment) -> AsyncIterator[PublishedClient]:
     urls = deployment.urls
     process = await asyncio.create_subprocess_exec(

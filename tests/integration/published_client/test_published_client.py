@@ -6,12 +6,14 @@ import pytest
 
 from nexus_core.domain.names import RunKey
 from support.algorithms import Algorithms
-from support.deployment import Deployment
 from support.published_client import PublishedClient, RefusedError
 from tools.testbed.kubernetes.outcomes import Outcome
 
-# One client and one deployment at a time: what it keeps in memory is large.
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("published client")]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("published client"),
+]
 
 PARAMETERS = {"numbers": [1, 2, 3]}
 
@@ -37,10 +39,9 @@ async def awaited(client: PublishedClient, key: RunKey) -> dict[str, str | None]
 
 
 async def test_a_run_that_is_created_awaited_and_reported_by_published_clients(
-    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
+    client: PublishedClient, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
     key = await created(client, algorithm, tag=f"tag of {algorithm}")
     await algorithms.job(key)
     assert await client.receiver("check_run", algorithm=algorithm, request_id=key.request_id) is (
@@ -65,10 +66,9 @@ async def test_a_run_that_is_created_awaited_and_reported_by_published_clients(
 
 
 async def test_a_failure_that_is_reported_is_told_with_its_cause(
-    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
+    client: PublishedClient, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
     key = await created(client, algorithm)
     await algorithms.job(key)
 
@@ -85,24 +85,29 @@ async def test_a_failure_that_is_reported_is_told_with_its_cause(
 
 
 async def test_metadata_of_a_run_with_overrides_and_a_parent_are_decoded_whole(
-    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
+    client: PublishedClient, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
     parent = await created(client, algorithm)
     await algorithms.job(parent)
 
     child = await created(
         client,
         algorithm,
-        custom_configuration={"version": "2", "cpu_limit": "200m", "max_retries": 1},
+        # Of limits, the client sends both or none.
+        custom_configuration={
+            "version": "2",
+            "cpu_limit": "200m",
+            "memory_limit": "1Gi",
+            "max_retries": 1,
+        },
         parent_request={"algorithm_name": algorithm, "request_id": parent.request_id},
     )
 
     job = await algorithms.job(child)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["image"].endswith(":2")
-    assert container["resources"]["limits"]["cpu"] == "200m"
+    assert container["resources"]["limits"] == {"cpu": "200m", "memory": "1Gi"}
     assert job["spec"]["backoffLimit"] == 1
     metadata = await client.scheduler(
         "get_request_metadata", request_id=child.request_id, algorithm=algorithm
@@ -113,10 +118,9 @@ async def test_metadata_of_a_run_with_overrides_and_a_parent_are_decoded_whole(
 
 
 async def test_what_is_wrong_is_told_by_its_kind(
-    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
+    client: PublishedClient, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
 
     unknown = await client.scheduler(
         "create_run", algorithm_name=f"no-{algorithm}", algorithm_parameters=PARAMETERS
@@ -130,10 +134,9 @@ async def test_what_is_wrong_is_told_by_its_kind(
 
 
 async def test_a_dry_run_completes_and_a_cancelled_run_is_cancelled(
-    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
+    client: PublishedClient, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
     dry = await created(client, algorithm, dry_run=True)
     assert (await awaited(client, dry))["status"] == "COMPLETED"
     assert await algorithms.find_job(dry) is None

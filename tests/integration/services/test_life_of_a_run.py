@@ -15,7 +15,11 @@ from support.clock import ManualClock
 from support.deployment import Deployment
 from tools.testbed.kubernetes.outcomes import Outcome
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("life of a run"),
+]
 
 PARAMETERS = {"name": "Ada", "numbers": [1, 2.5, -3e10], "nested": {"ключ": "värde"}}
 
@@ -30,7 +34,6 @@ async def test_a_run_becomes_a_job_reads_its_payload_and_completes(
     deployment: Deployment, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
 
     run = await submitted(deployment, algorithm)
     job = await algorithms.job(run)
@@ -52,7 +55,6 @@ async def test_a_run_becomes_a_job_reads_its_payload_and_completes(
     assert kept is not None
     assert kept.lifecycle_stage is Stage.COMPLETED
     assert kept.job_uid == job["metadata"]["uid"]
-    assert await deployment.stop() == {"SCHEDULER": 0, "RECEIVER": 0, "SUPERVISOR": 0}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,6 @@ async def test_what_becomes_of_a_pod_becomes_of_its_run(
     sentence: str,
 ) -> None:
     algorithm = await algorithms.publish(outcome)
-    await deployment.start()
 
     run = await submitted(deployment, algorithm)
 
@@ -83,7 +84,6 @@ async def test_a_run_past_its_deadline_is_ended_by_its_cluster(
     deployment: Deployment, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS, deadlineSeconds=2)
-    await deployment.start()
 
     run = await submitted(deployment, algorithm)
 
@@ -95,7 +95,6 @@ async def test_a_cancelled_run_has_no_job_any_more(
     deployment: Deployment, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
-    await deployment.start()
     run = await submitted(deployment, algorithm)
     await algorithms.job(run)
 
@@ -107,7 +106,7 @@ async def test_a_cancelled_run_has_no_job_any_more(
 
 
 async def test_runs_of_a_scheduler_that_died_are_started_by_the_supervisor(
-    deployment: Deployment, algorithms: Algorithms
+    own_deployment: Deployment, algorithms: Algorithms
 ) -> None:
     algorithm = await algorithms.publish(Outcome.RUNS)
     # It accepts, and comes to start nothing: its cluster is given one Job in a thousand seconds.
@@ -116,11 +115,11 @@ async def test_runs_of_a_scheduler_that_died_are_started_by_the_supervisor(
         "NEXUS__S3_BUFFER__BUFFER_CONFIG__RATE_LIMIT_ELEMENTS_BURST": "1",
         "NEXUS__LEASE_DURATION": "2s",
     }
-    await deployment.start("SCHEDULER", **slow)
-    runs = [await submitted(deployment, algorithm) for _ in range(5)]
-    await deployment.kill("SCHEDULER")
+    await own_deployment.start("SCHEDULER", **slow)
+    runs = [await submitted(own_deployment, algorithm) for _ in range(5)]
+    await own_deployment.kill("SCHEDULER")
 
-    await deployment.start("SUPERVISOR", NEXUS__SWEEP__INTERVAL="1s")
+    await own_deployment.start("SUPERVISOR", NEXUS__SWEEP__INTERVAL="1s")
 
     for run in runs:
         await algorithms.job(run)

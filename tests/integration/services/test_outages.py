@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from msgspec.structs import replace
 
 from nexus_core.domain.names import RunKey
@@ -17,7 +18,10 @@ from support.gate import Gate, a_gate
 from tools.testbed.description import KubernetesDescription
 from tools.testbed.kubernetes.outcomes import Outcome
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 # Longer than the patience for a single request, so that some fail; short enough for a test.
 AWAY_SECONDS = 12.0
@@ -30,7 +34,7 @@ class Gates:
         self.by_name = {"cassandra": cassandra, "s3": s3, "kubernetes": kubernetes}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def gates(servers: Servers) -> AsyncIterator[Gates]:
     s3, kubernetes = urlsplit(servers.s3.endpoint), urlsplit(servers.kubernetes.endpoint)
     async with AsyncExitStack() as stack:
@@ -47,13 +51,8 @@ async def gates(servers: Servers) -> AsyncIterator[Gates]:
         )
 
 
-@pytest.fixture
-async def deployment(
-    servers: Servers,
-    gates: Gates,
-    algorithms: Algorithms,  # noqa: ARG001 - services end before what they watch
-    tmp_path: Path,
-) -> AsyncIterator[Deployment]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def deployment(servers: Servers, gates: Gates, tmp_path: Path) -> AsyncIterator[Deployment]:
     """Scheduler, receiver and supervisor behind the gates."""
     cassandra, s3, kubernetes = gates.by_name.values()
     shards = lead_through(servers.kubernetes, f"https://127.0.0.1:{kubernetes.port}", tmp_path)
