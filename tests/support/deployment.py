@@ -91,6 +91,16 @@ class Deployment(Caller):
         async with asyncio.timeout(PATIENCE):
             return {name: await process.wait() for name, process in running.items()}
 
+    async def learns(self, algorithm: str) -> str:
+        """Wait until the scheduler knows an algorithm that was just published; return its name."""
+        url = f"{self.url}/algorithm/run/{algorithm}?dryRun=true"
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with self._session.post(url, json={"algorithmParameters": {}}) as answer:
+                    if answer.status == 202:
+                        return algorithm
+                await asyncio.sleep(0.05)  # its watch tells nobody outside
+
     async def complete(self, algorithm: str, request_id: str, **report: str) -> None:
         """Report as the algorithm of a run would."""
         url = f"{self.urls['RECEIVER']}/algorithm/v1/complete/{algorithm}/requests/{request_id}"

@@ -6,6 +6,7 @@ import pytest
 
 from nexus_core.domain.names import RunKey
 from support.algorithms import Algorithms
+from support.deployment import Deployment
 from support.published_client import PublishedClient, RefusedError
 from tools.testbed.kubernetes.outcomes import Outcome
 
@@ -39,9 +40,9 @@ async def awaited(client: PublishedClient, key: RunKey) -> dict[str, str | None]
 
 
 async def test_a_run_that_is_created_awaited_and_reported_by_published_clients(
-    client: PublishedClient, algorithms: Algorithms
+    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
     key = await created(client, algorithm, tag=f"tag of {algorithm}")
     await algorithms.job(key)
     assert await client.receiver("check_run", algorithm=algorithm, request_id=key.request_id) is (
@@ -66,9 +67,9 @@ async def test_a_run_that_is_created_awaited_and_reported_by_published_clients(
 
 
 async def test_a_failure_that_is_reported_is_told_with_its_cause(
-    client: PublishedClient, algorithms: Algorithms
+    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
     key = await created(client, algorithm)
     await algorithms.job(key)
 
@@ -85,9 +86,9 @@ async def test_a_failure_that_is_reported_is_told_with_its_cause(
 
 
 async def test_metadata_of_a_run_with_overrides_and_a_parent_are_decoded_whole(
-    client: PublishedClient, algorithms: Algorithms
+    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
     parent = await created(client, algorithm)
     await algorithms.job(parent)
 
@@ -118,9 +119,9 @@ async def test_metadata_of_a_run_with_overrides_and_a_parent_are_decoded_whole(
 
 
 async def test_what_is_wrong_is_told_by_its_kind(
-    client: PublishedClient, algorithms: Algorithms
+    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
 
     unknown = await client.scheduler(
         "create_run", algorithm_name=f"no-{algorithm}", algorithm_parameters=PARAMETERS
@@ -134,9 +135,9 @@ async def test_what_is_wrong_is_told_by_its_kind(
 
 
 async def test_a_dry_run_completes_and_a_cancelled_run_is_cancelled(
-    client: PublishedClient, algorithms: Algorithms
+    deployment: Deployment, client: PublishedClient, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
     dry = await created(client, algorithm, dry_run=True)
     assert (await awaited(client, dry))["status"] == "COMPLETED"
     assert await algorithms.find_job(dry) is None

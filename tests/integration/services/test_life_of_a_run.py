@@ -33,7 +33,7 @@ async def submitted(deployment: Deployment, algorithm: str) -> RunKey:
 async def test_a_run_becomes_a_job_reads_its_payload_and_completes(
     deployment: Deployment, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
 
     run = await submitted(deployment, algorithm)
     job = await algorithms.job(run)
@@ -72,7 +72,7 @@ async def test_what_becomes_of_a_pod_becomes_of_its_run(
     stage: str,
     sentence: str,
 ) -> None:
-    algorithm = await algorithms.publish(outcome)
+    algorithm = await deployment.learns(await algorithms.publish(outcome))
 
     run = await submitted(deployment, algorithm)
 
@@ -83,7 +83,7 @@ async def test_what_becomes_of_a_pod_becomes_of_its_run(
 async def test_a_run_past_its_deadline_is_ended_by_its_cluster(
     deployment: Deployment, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS, deadlineSeconds=2)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS, deadlineSeconds=2))
 
     run = await submitted(deployment, algorithm)
 
@@ -94,7 +94,7 @@ async def test_a_run_past_its_deadline_is_ended_by_its_cluster(
 async def test_a_cancelled_run_has_no_job_any_more(
     deployment: Deployment, algorithms: Algorithms
 ) -> None:
-    algorithm = await algorithms.publish(Outcome.RUNS)
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
     run = await submitted(deployment, algorithm)
     await algorithms.job(run)
 
