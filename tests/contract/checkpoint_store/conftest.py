@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.plan import Plan
@@ -58,18 +59,21 @@ async def cassandra_stores(
             yield Stores(stores.checkpoints, stores.index, stores.leases, timedelta(milliseconds=1))
 
 
+VARIANTS = {
+    "cassandra-indexed": INDEXED,
+    "cassandra-unindexed": UNINDEXED,
+    "cassandra-as-keyspaces": replace(UNINDEXED, any_timestamp=False),
+}
+
+
 @pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("cassandra-indexed", marks=pytest.mark.integration),
-        pytest.param("cassandra-unindexed", marks=pytest.mark.integration),
-    ]
+    params=["sqlite", *(pytest.param(name, marks=pytest.mark.integration) for name in VARIANTS)]
 )
 def open_stores(request: pytest.FixtureRequest) -> OpenStores:
     if request.param == "sqlite":
         return sqlite_stores
     server = request.getfixturevalue("cassandra_server")
-    variant = INDEXED if request.param == "cassandra-indexed" else UNINDEXED
+    variant = VARIANTS[request.param]
     kind = "indexed" if variant.indexed else "unindexed"
     plan = plan_of(server, request.getfixturevalue(f"{kind}_keyspace"))
     return partial(cassandra_stores, plan, variant)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
 from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
-from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey
+from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey, RunFilter
 from nexus_core.domain.errors import ConflictError
 from nexus_core.domain.stages import Advance, Stage, StageChange
 from support.clock import ManualClock
@@ -116,7 +116,8 @@ async def test_a_claim_whose_scheduler_died_goes_to_the_next_who_asks(
 async def test_a_scheduler_that_was_only_slow_answers_with_the_run_that_took_its_place(
     first: Callable[[Stop], Any], second: CassandraStores, where: str
 ) -> None:
-    one, other = a_checkpoint(), a_checkpoint()
+    one = a_checkpoint(tag=f"tag-{a_checkpoint().id}")
+    other = a_checkpoint(tag=one.tag)
     key, stop = a_key(one), Stop(STOPS[where][0], after=STOPS[where][1])
     async with first(stop) as stores:
         slow = asyncio.create_task(stores.checkpoints.accept(one, a_buffered_job(one), key))
@@ -132,6 +133,9 @@ async def test_a_scheduler_that_was_only_slow_answers_with_the_run_that_took_its
     assert advance == Advance(applied=False, stage=Stage.CANCELLED)
     open_now = await second.index.open_runs("standalone", LONG_AGO + timedelta(days=1), 1000)
     assert one.key not in {run.key for run in open_now}
+    listed = await second.index.runs(RunFilter(), 10_000)
+    assert one.key not in {run.key for run in listed}
+    assert [run.id for run in await second.index.tagged(one.tag)] == [other.id]
 
 
 @pytest.mark.parametrize("where", STOPS)

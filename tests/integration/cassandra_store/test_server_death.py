@@ -33,14 +33,17 @@ class Mortal:
         self.server = server
         self.description = description
 
-    async def leave(self, *, frozen: bool) -> None:
-        if frozen:
+    async def leave(self, way: str) -> None:
+        if way == "frozen":
             self.server.freeze()
+        elif way == "stopped":
+            # In order: all goes to files, and is read from them when it comes back.
+            await self.server.stop()
         else:
             await self.server.kill()
 
-    async def come_back(self, *, frozen: bool) -> None:
-        if frozen:
+    async def come_back(self, way: str) -> None:
+        if way == "frozen":
             self.server.thaw()
         else:
             await self.server.start()
@@ -76,18 +79,18 @@ async def test_what_was_answered_outlives_the_server_and_the_rest_can_be_repeate
         open_session(plan_of(mortal.description, keyspace), HASTY, DriverName.ACSYLLA) as session,
         open_cassandra_stores(session, clock, UNINDEXED) as stores,
     ):
-        for frozen in (False, True):
+        for way in ("killed", "frozen", "stopped"):
             writers = Writers([stores.checkpoints], runs=60, seed=1)
             working = asyncio.create_task(writers.work())
             await until(lambda: len(writers.accepted) >= 20)  # noqa: B023 - awaited here
-            await mortal.leave(frozen=frozen)
+            await mortal.leave(way)
             with pytest.raises(UnavailableError):
                 await stores.checkpoints.ping()
-            await mortal.come_back(frozen=frozen)
+            await mortal.come_back(way)
             await working
             await answers(stores)
             # A pause costs time and no run; who asks a dead server is told so.
-            assert frozen or writers.refused > 0
+            assert way == "frozen" or writers.refused > 0
             await writers.check(stores.checkpoints)
 
             # Whoever was refused asks again, and all is as if nothing had been.
@@ -95,5 +98,6 @@ async def test_what_was_answered_outlives_the_server_and_the_rest_can_be_repeate
             await writers.work()
             assert writers.refused == 0
             assert writers.accepted == {run.key for run in writers.runs}
+            await writers.check(stores.checkpoints)
             later = LONG_AGO + timedelta(days=1)
             assert await stores.index.open_runs(writers.cluster, later, 1000) == []

@@ -14,7 +14,7 @@ from nexus_core.domain.checkpoint import Acceptance, IdempotencyKey
 from nexus_core.domain.stages import Advance, Stage, StageChange
 from support.clock import ManualClock
 from support.meddling import meddled
-from support.runs import LONG_AGO, a_buffered_job, a_checkpoint
+from support.runs import LONG_AGO, a_buffered_job, a_checkpoint, a_template_spec
 
 pytestmark = pytest.mark.integration
 
@@ -122,16 +122,19 @@ async def test_a_change_to_a_run_that_is_not_there_stays_so(
     assert advance == Advance(applied=False, stage=None)
 
 
+@pytest.mark.parametrize("size", [1, 500], ids=["small", "large"])
 @pytest.mark.parametrize("lost", [1, 2])
 async def test_an_accept_whose_answers_were_lost_is_whole(
     stores: CassandraStores,
     foggy: CassandraStores,
     fog: Fog,
     lost: int,
+    size: int,
 ) -> None:
     warm = a_checkpoint()
     await foggy.checkpoints.accept(warm, a_buffered_job(warm, warm.id))
-    run = a_checkpoint(tag="lost")
+    spec = a_template_spec(args=["x" * 100] * size)
+    run = a_checkpoint(tag="lost", applied_configuration=spec)
     fog.lost = lost
 
     assert await foggy.checkpoints.accept(run, a_buffered_job(run, warm.id)) == Acceptance(run.id)

@@ -166,7 +166,7 @@ async def _to_its_end(write: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        # Whoever cancelled asks for no answer, so nobody else will look at it.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # seen: whoever cancelled asks for no answer
         raise

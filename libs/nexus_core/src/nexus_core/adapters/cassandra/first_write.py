@@ -90,8 +90,10 @@ class FirstWriter:
         Raises:
             UnavailableError: it is not written, or it is unknown whether it is.
         """
-        part: OwnPart | None = None
-        insertion: Insertion | None = None
+        # Without timestamps that lose, what leads to a run that is there must not be written again.
+        insertion = await self._found(checkpoint) if self._order is None else None
+        if insertion is not None:
+            return insertion
         for _ in range(_TRIES):
             part = await self._part(checkpoint, job)
             stamp = () if self._order is None else (self._order.next(),)
@@ -100,6 +102,14 @@ class FirstWriter:
             if insertion and (part is None or not self._register.came_too_late(part)):
                 return insertion
         raise UnavailableError("the checkpoint store is too slow", retry_after=1.0)
+
+    async def _found(self, checkpoint: Checkpoint) -> Insertion | None:
+        """Return what is in the place of a run; None for nothing."""
+        key = (checkpoint.algorithm, checkpoint.id)
+        rows = await self._session.execute(statements.FIND_STAGE_AND_CAUSE, key)
+        if not rows:
+            return None
+        return Insertion.FENCED if is_fence(*rows[0]) else Insertion.THERE_BEFORE
 
     async def _insert(self, checkpoint: Checkpoint) -> Insertion | None:
         """Return None when it is unknown and the run is not there."""
@@ -143,7 +153,9 @@ class FirstWriter:
             template = job.manifest.decode()
             writes.append((self._writes.job, (*name, job.cluster, template, *stamp)))
         elif stamp:
-            writes.append((statements.NO_JOB, (*stamp, *name)))
+            # Nulls, so that accepting again adds none. Not a delete: the format of Cassandra 5.0
+            # can't hold a partition that was deleted at a negative time, and breaks over it.
+            writes.append((self._writes.job, (*name, None, None, *stamp)))
         if part is None:
             entry = Entry(received, checkpoint.id, checkpoint.algorithm)
             writes += listing(entry, checkpoint.lifecycle_stage)
@@ -170,9 +182,7 @@ class FirstWriter:
             await self._one_by_one(beside)
 
     async def _one_by_one(self, writes: Sequence[Write]) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            for statement, values in writes:
-                tasks.create_task(self._session.execute(statement, values), name="first write")
+        await asyncio.gather(*(self._session.execute(*write) for write in writes))
 
 
 def _size(writes: Sequence[Write]) -> int:

@@ -74,15 +74,13 @@ class TableLookups:
             UnavailableError: too many others changed it, or it is unknown whether it changed.
         """
         for _ in range(_TRIES):
-            found = await self._session.execute(
-                statements.FIND_TAG, (key.algorithm, key.request_id)
-            )
-            if not found:
+            found = await self._tag(key)
+            if found is None:
                 return False
-            old, written = cast("tuple[str | None, int | None]", found[0])
+            old, written = found
             # One more than the last transaction on the run: after all that led there, before all
             # that follows, whatever the clocks say.
-            stamp = -1 if written is None else written + 1
+            stamp = written + 1
             if tag:
                 await self._add(tag, key, stamp)
             if await self._change(key, old, tag, at):
@@ -90,6 +88,20 @@ class TableLookups:
                     await self._remove(old, key, stamp)
                 return True
         raise UnavailableError(f"the tag of {key} changes too often", retry_after=1.0)
+
+    async def _tag(self, key: RunKey) -> tuple[str | None, int] | None:
+        """Return the tag of a run, and the timestamp of the last transaction on it."""
+        values = (key.algorithm, key.request_id)
+        if self._order is None:
+            # Who takes no timestamps may tell none either.
+            rows = await self._session.execute(statements.FIND_TAG_ALONE, values)
+            return (cast("str | None", rows[0][0]), 0) if rows else None
+        rows = await self._session.execute(statements.FIND_TAG, values)
+        if not rows:
+            return None
+        tag, written = cast("tuple[str | None, int | None]", rows[0])
+        # Not below zero, where first writes are: nothing is deleted at a negative time.
+        return tag, max(written or 0, 0)
 
     async def _change(self, key: RunKey, old: str | None, tag: str, at: datetime) -> bool:
         at = whole_millis(at)

@@ -51,8 +51,15 @@ class CassandraRunIndex:
 
     async def tagged(self, tag: str) -> Sequence[Checkpoint]:
         """Return all runs with a tag, newest first; none for the empty tag, which is no tag."""
-        found = await self._lookups.tagged(tag) if tag else []
+        found = await self._tagged(tag) if tag else []
         return sorted(found, key=lambda run: (run.received_at, run.id), reverse=True)
+
+    async def _tagged(self, tag: str) -> list[Checkpoint]:
+        return [
+            run
+            for run in await self._lookups.tagged(tag)
+            if not is_fence(run.lifecycle_stage, run.algorithm_failure_cause)
+        ]
 
     async def children(self, parent: RunKey) -> Sequence[RunKey]:
         """Return the runs whose parent is this one, in any stage."""
@@ -73,7 +80,7 @@ class CassandraRunIndex:
         place = _upper_bound(where.received_until, after)
         since = EARLIEST if where.received_from is None else millis_above(where.received_from)
         if where.tag:
-            found = map(summary_of_checkpoint, await self._lookups.tagged(where.tag))
+            found = map(summary_of_checkpoint, await self._tagged(where.tag))
             chosen = [one for one in found if _chosen(one, where) and since <= one.received_at]
             in_order = sorted(chosen, key=_place, reverse=True)
             return [one for one in in_order if _place(one) < place][:limit]
@@ -162,8 +169,10 @@ class CassandraRunIndex:
 
 
 def _chosen(run: RunSummary, where: RunFilter) -> bool:
-    return (not where.algorithm or run.key.algorithm == where.algorithm) and (
-        not where.stages or run.stage in where.stages
+    return (
+        (not where.algorithm or run.key.algorithm == where.algorithm)
+        and (not where.stages or run.stage in where.stages)
+        and not is_fence(run.stage, run.cause)
     )
 
 

@@ -55,9 +55,6 @@ class FirstWrites:
         )
 
 
-# The timestamp comes first.
-NO_JOB = Statement(f"DELETE FROM submission_buffer USING TIMESTAMP ? {_OF_RUN}", idempotent=True)
-
 # Checkpoints.
 
 INSERT_CHECKPOINT_ONCE = Statement(
@@ -104,6 +101,7 @@ RETAG_FROM = Statement(
     f"IF tag = ? AND lifecycle_stage IN ({_listed(Stage)})"
 )
 FIND_TAG = Statement(f"SELECT tag, WRITETIME(last_modified) FROM checkpoints {_OF_RUN}")
+FIND_TAG_ALONE = Statement(f"SELECT tag FROM checkpoints {_OF_RUN}")
 FIND_TAG_SERIALLY = _serial(Statement(f"SELECT tag, last_modified FROM checkpoints {_OF_RUN}"))
 FIND_TAGGED = Statement(f"SELECT {', '.join(CHECKPOINT_COLUMNS)} FROM checkpoints WHERE tag = ?")
 
