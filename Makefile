@@ -63,8 +63,13 @@ format: $(READY) ## Bring all code into its format and apply the fixes that ruff
 	@$(BIN)/ruff check --fix --quiet .
 
 .PHONY: bench
-bench: $(READY) ## Measure speed and memory, as ratios to a bare handler; prints a table
+bench: $(READY) ## Measure speed and memory, as ratios to a bare handler, and on real servers if they run
 	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks.real
+
+.PHONY: bench-real
+bench-real: $(READY) ## Measure the services on the servers of `make testbed-up`, beside these alone
+	@$(BIN)/python -m benchmarks.real $(ARGS)
 
 .PHONY: testbed-up
 testbed-up: $(READY) ## Start real servers for tests, built once: make testbed-up ARGS='cassandra s3' for some

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from statistics import quantiles
 from typing import NamedTuple, cast
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -15,10 +16,16 @@ class Load(NamedTuple):
     answers: int
     seconds: float
     statuses: dict[int, int]
+    latencies: list[float]
+    """Seconds from each request to its answer."""
 
     @property
     def rate(self) -> float:
         return self.answers / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """Return the seconds within which so many of a hundred answers came."""
+        return quantiles(self.latencies, n=100, method="inclusive")[percent - 1]
 
 
 class _Client(asyncio.Protocol):
@@ -27,9 +34,13 @@ class _Client(asyncio.Protocol):
     By hand, since any client library costs more than the server that it is to load.
     """
 
-    def __init__(self, requests: Iterator[bytes], statuses: dict[int, int]) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], statuses: dict[int, int], latencies: list[float]
+    ) -> None:
         self._requests = requests
         self._statuses = statuses
+        self._latencies = latencies
+        self._sent_at = 0.0
         self._buffer = b""
         self._transport: asyncio.WriteTransport | None = None
         self.stopped = asyncio.get_running_loop().create_future()
@@ -51,6 +62,7 @@ class _Client(asyncio.Protocol):
         if len(self._buffer) < head_end + 4 + length:
             return
         self._buffer = b""
+        self._latencies.append(time.perf_counter() - self._sent_at)
         status = int(head[9:12])
         self._statuses[status] = self._statuses.get(status, 0) + 1
         self._send()
@@ -65,6 +77,7 @@ class _Client(asyncio.Protocol):
         if request is None:
             self._transport.close()
         else:
+            self._sent_at = time.perf_counter()
             self._transport.write(request)
 
 
@@ -80,10 +93,13 @@ def post(path: str, body: bytes) -> bytes:
 async def drive(port: int, requests: Iterator[bytes], clients: int, seconds: float) -> Load:
     """Load a server of this machine until the time or the requests are over."""
     statuses: dict[int, int] = {}
+    latencies: list[float] = []
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     connected = [
-        await loop.create_connection(lambda: _Client(requests, statuses), "127.0.0.1", port)
+        await loop.create_connection(
+            lambda: _Client(requests, statuses, latencies), "127.0.0.1", port
+        )
         for _ in range(clients)
     ]
     await asyncio.wait([client.stopped for _, client in connected], timeout=seconds)
@@ -92,4 +108,4 @@ async def drive(port: int, requests: Iterator[bytes], clients: int, seconds: flo
     for _, client in connected:
         client.stopping = True
     await asyncio.wait([client.stopped for _, client in connected], timeout=30)
-    return Load(answers, took, statuses)
+    return Load(answers, took, statuses, latencies[:answers])
