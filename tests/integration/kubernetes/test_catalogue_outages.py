@@ -148,7 +148,7 @@ async def test_says_which_rights_it_needs(
 ) -> None:
     async with opened(kubernetes_server.denied_kubeconfig, resources.namespace) as catalogue:
         assert (
-            "needs the rights get, list and watch on "
+            "needs the rights list and watch on "
             "nexusalgorithmtemplates.science.sneaksanddata.com "
             f"in namespace '{resources.namespace}': "
         ) in await why(catalogue)

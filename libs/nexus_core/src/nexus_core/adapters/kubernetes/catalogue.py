@@ -161,7 +161,7 @@ class KubernetesCatalogue:
             )
         if answer.status == _FORBIDDEN:
             raise UnavailableError(
-                f"{origin}: needs the rights get, list and watch on {plural(kind)}.{API_GROUP} "
+                f"{origin}: needs the rights list and watch on {plural(kind)}.{API_GROUP} "
                 f"in namespace '{self._namespace}': {message}"
             )
         raise UnavailableError(f"{origin}: {message}")
