@@ -6,6 +6,7 @@ does befalls all of them. `bare` is acsylla without the session that we put arou
 
 import argparse
 import asyncio
+import logging
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 import psutil
+import structlog
 import uvloop
 from msgspec.structs import replace
 
@@ -76,8 +78,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of load, each time")
     parser.add_argument("--in-flight", type=int, nargs="*", default=[1, 16, 64, 256])
+    parser.add_argument("--calls", nargs="*", default=["write", "read", "once", "batch"])
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if options.measure:
         uvloop.run(_measure(*options.measure.split(",")))
         return
@@ -85,7 +89,7 @@ def main() -> None:
         server = CassandraServer(Path(scratch) / "cassandra")
         try:
             plan = asyncio.run(_started(server))
-            _compare(plan, options.rounds, options.seconds, options.in_flight)
+            _compare(plan, options)
             for driver in DriverName:
                 print(driver, uvloop.run(_outage(server, plan, driver)))
         finally:
@@ -121,19 +125,20 @@ def _session(
     return open_session(plan, limits, driver)
 
 
-def _compare(plan: Plan, rounds: int, seconds: float, in_flight: list[int]) -> None:
+def _compare(plan: Plan, options: argparse.Namespace) -> None:
     """Print a line a kind of call, a load and a driver; medians, and ratios of the rounds' own."""
     head = f"{'call':8} {'in flight':>9} {'driver':9} {'a second':>9} {'x':>6} {'CPU us':>7}"
     print(f"{head} {'x':>6} {'p50 ms':>7} {'p99 ms':>7}")
-    for call in ("write", "read", "once", "batch"):
-        for places in in_flight:
+    for call in options.calls:
+        for places in options.in_flight:
             contestants = ["acsylla", "datastax"]
             if call == "write":
                 contestants.append("bare")
             found: dict[str, list[Measured]] = {name: [] for name in contestants}
-            for _ in range(rounds):
+            for _ in range(options.rounds):
                 for name in contestants:
-                    found[name].append(_in_a_process(plan, name, call, places, seconds))
+                    measured = _in_a_process(plan, name, call, places, options.seconds)
+                    found[name].append(measured)
             for name in contestants:
                 print(_line(call, places, name, found[name], found["acsylla"]))
 
@@ -186,6 +191,8 @@ async def _measure(*given: str) -> None:
     name = DriverName.DATASTAX if driver == "datastax" else DriverName.ACSYLLA
     async with _session(plan, name) as session:
         await session.prepare([WRITE, OTHER, READ, ONCE])
+        for digit in range(10):
+            await session.execute(WRITE, [f"read-{digit}", "b", PAYLOAD])
         measured = await _load(
             _bare(session) if driver == "bare" else _calls(session)[call],
             int(places),
@@ -197,7 +204,7 @@ async def _measure(*given: str) -> None:
 def _calls(session: DriverSession) -> dict[str, Call]:
     return {
         "write": lambda key: session.execute(WRITE, [key, "b", PAYLOAD]),
-        "read": lambda key: session.execute(READ, [key[-2:], "b"]),
+        "read": lambda key: session.execute(READ, [f"read-{key[-1]}", "b"]),
         "once": lambda key: session.apply(ONCE, [key, "c", PAYLOAD]),
         "batch": lambda key: session.batch(
             [(WRITE, [key, "b", PAYLOAD]), (OTHER, [key, "b", PAYLOAD]), (OTHER, [key, "c", "x"])]

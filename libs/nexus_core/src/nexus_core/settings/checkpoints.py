@@ -82,7 +82,7 @@ class CqlSection(Section, frozen=True):
     """How all of these are spoken to."""
 
     driver: Literal["acsylla", "datastax"] = "acsylla"
-    """`acsylla` takes a tenth of the time in our process. `keyspaces` has no choice: `datastax`."""
+    """`acsylla` takes half of the CPU time or less. `keyspaces` has no choice: `datastax`."""
     request_timeout: Duration = Duration(5)
     """For one try of a request. Longer than the servers' own timeouts, which say more."""
     patience: Duration = Duration(10)

@@ -20,7 +20,7 @@ _CONSISTENCY = {
 }
 
 # Between two tries to reach a lost node; doubles from the first to the second.
-_RECONNECT_MILLISECONDS = (250, 10_000)
+_RECONNECT_MILLISECONDS = (250, 4_000)
 
 # A silent connection is asked whether it lives, and given up when it does not answer.
 _HEARTBEAT_SECONDS = 5

@@ -68,7 +68,7 @@ _CONSISTENCY = {
 _PROTOCOL = 4
 
 # Between two tries to reach a lost node; doubles from the first to the second.
-_RECONNECT_SECONDS = (0.25, 10.0)
+_RECONNECT_SECONDS = (0.25, 4.0)
 
 # How long a change of the schema waits for the nodes to agree on it.
 _AGREEMENT_SECONDS = 30

@@ -25,7 +25,7 @@ Admit = Callable[[CqlSession], Awaitable[None]]
 # Between two tries to connect for the first time, doubled from the first to the second. After that
 # the driver itself comes back to nodes that it lost.
 _SOONEST_SECONDS = 0.5
-_LATEST_SECONDS = 10.0
+_LATEST_SECONDS = 4.0
 
 # How long a start waits for the first try, which mostly succeeds; it goes on without it.
 _FIRST_TRY_SECONDS = 20.0

@@ -82,7 +82,7 @@ async def _define(session: CqlSession, clock: Clock, cql: str) -> None:
             if tries == _TRIES:
                 raise
             await clock.sleep(_PAUSE_SECONDS)
-    await _until_active(session, clock)
+    await until_active(session, clock)
 
 
 def _shortly(cql: str) -> str:
@@ -98,7 +98,12 @@ _FIND_MCS = Statement(
 )
 
 
-async def _until_active(session: CqlSession, clock: Clock) -> None:
+async def until_active(session: CqlSession, clock: Clock) -> None:
+    """Return when all tables of the keyspace can be used: at once, but for Keyspaces.
+
+    Raises:
+        UnavailableError: it takes some longer than five minutes; the text names them.
+    """
     if not await session.execute(_FIND_MCS):
         return
     until = clock.monotonic() + _ACTIVE_SECONDS
