@@ -25,8 +25,13 @@ class Fog:
     """Answers to writes get lost, of as many as a test says; what they wrote may have happened."""
 
     def __init__(self, *, happens: bool) -> None:
+        self.spared = 0
+        """Writes before the first that is lost."""
         self.lost = 0
         self.happens = happens
+        self.late = False
+        """What comes to nothing at first arrives just before the next write."""
+        self._on_its_way: Callable[[], Awaitable[Any]] | None = None
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
         """Done by others before the answer would have come."""
 
@@ -45,11 +50,17 @@ class Fog:
         return meddled(session, apply=apply, batch=batch, execute=execute)
 
     async def _one(self, write: Callable[[], Awaitable[Any]]) -> Any:
-        if self.lost <= 0:
+        if self._on_its_way is not None:
+            await self._on_its_way()
+            self._on_its_way = None
+        self.spared -= 1
+        if self.lost <= 0 or self.spared >= 0:
             return await write()
         self.lost -= 1
         if self.happens:
             await write()
+        elif self.late:
+            self._on_its_way = write
         if self.meanwhile:
             await self.meanwhile()
         raise OutcomeUnknownError("no answer in time")
@@ -83,6 +94,19 @@ async def test_a_change_whose_answer_was_lost_is_told_as_applied_once(
     found = await stores.checkpoints.find(run.key)
     assert found is not None
     assert (found.lifecycle_stage, found.algorithm_failure_cause) == (Stage.FAILED, "It failed.")
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_a_change_that_arrives_late_is_known_as_ones_own(
+    stores: CassandraStores, foggy: CassandraStores, fog: Fog, lost: int
+) -> None:
+    run = a_checkpoint()
+    await stores.checkpoints.accept(run, None)
+    fog.lost, fog.late = lost, True
+
+    advance = await foggy.checkpoints.advance(run.key, CHANGE)
+
+    assert advance == Advance(applied=True, stage=Stage.FAILED)
 
 
 @pytest.mark.parametrize("end", [Stage.CANCELLED, Stage.FAILED])
@@ -169,6 +193,22 @@ async def test_an_accept_with_a_key_whose_answers_were_lost_ends_in_one_run(
     assert after == Acceptance(first.id, replayed=True)
     assert await stores.checkpoints.find(first.key) == first
     assert await stores.checkpoints.find(second.key) is None
+
+
+async def test_a_run_that_arrives_late_keeps_its_key(
+    stores: CassandraStores, foggy: CassandraStores, fog: Fog
+) -> None:
+    warm, run, other = a_checkpoint(), a_checkpoint(), a_checkpoint()
+    await foggy.checkpoints.accept(warm, a_buffered_job(warm))
+    key = a_key(run.id)
+    # The claim and what leads to the run are spared, the run itself is lost.
+    fog.spared, fog.lost, fog.late = 2, 1, True
+
+    assert await foggy.checkpoints.accept(run, a_buffered_job(run), key) == Acceptance(run.id)
+
+    fog.lost = 0
+    again = await stores.checkpoints.accept(other, a_buffered_job(other), key)
+    assert again == Acceptance(run.id, replayed=True)
 
 
 async def test_a_tag_whose_answer_was_lost_is_found_or_was_never_given(

@@ -97,19 +97,22 @@ class CassandraCheckpointStore:
         """
         if not SOURCES[change.to]:
             return Advance(applied=False, stage=await self._stage(key))
+        unknown: OutcomeUnknownError | None = None
         for _ in range(_TRIES):
+            advance: Advance | None
             try:
                 advance = await self._change(key, change)
             except OutcomeUnknownError as error:
-                unknown = error
-                settled = await self._settled(key, change)
-                if settled is None:
-                    continue
-                advance = settled
+                unknown, advance = error, None
+            if unknown and not (advance and advance.applied):
+                # A try before this one may have come late, and be what was in its way.
+                advance = await self._settled(key, change)
+            if advance is None:
+                continue
             if advance.applied:
                 self._lookups.stage_changed(key, change.to)
             return advance
-        raise unknown
+        raise unknown or UnavailableError("the checkpoint store contradicts itself")
 
     async def _change(self, key: RunKey, change: StageChange) -> Advance:
         columns = change_columns(change)
@@ -124,8 +127,7 @@ class CassandraCheckpointStore:
 
         A row that holds all that the change would have written was changed by it, or by one that
         is the same in every respect, which makes no difference to anybody. One in a stage that the
-        change starts from was not changed yet. If that comes late after all, a further try is told
-        the stage, and finds here that it was its own.
+        change starts from was not changed yet, and may be later by a try that is still on its way.
         """
         columns = change_columns(change)
         statement = statements.find_columns_serially(tuple(columns))

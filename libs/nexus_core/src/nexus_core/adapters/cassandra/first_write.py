@@ -94,11 +94,15 @@ class FirstWriter:
         insertion = await self._found(checkpoint) if self._order is None else None
         if insertion is not None:
             return insertion
+        unsure = False
         for _ in range(_TRIES):
             part = await self._part(checkpoint, job)
             stamp = () if self._order is None else (self._order.next(),)
             await self._write_beside(self._beside(checkpoint, job, part, stamp))
             insertion = insertion or await self._insert(checkpoint)
+            if insertion is Insertion.THERE_BEFORE and unsure:
+                insertion = Insertion.DONE  # by a try before this one, which came late
+            unsure = insertion is None
             if insertion and (part is None or not self._register.came_too_late(part)):
                 return insertion
         raise UnavailableError("the checkpoint store is too slow", retry_after=1.0)
