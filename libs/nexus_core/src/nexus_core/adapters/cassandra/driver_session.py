@@ -197,7 +197,7 @@ class DriverSession:
         """Run a request in its turn, again while that is safe and there is time."""
         now = asyncio.get_running_loop().time
         deadline = now() + (self._limits.patience_seconds if within is None else within)
-        pauses: Backoff | None = None
+        pauses = Backoff(_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         tries = 0
         while True:
             tries += 1
@@ -210,8 +210,6 @@ class DriverSession:
                 fault = self._fault_of(error)
                 if fault is None:
                     raise
-                # Only now: it has a source of chance of its own, which is dear to make.
-                pauses = pauses or Backoff(_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
                 pause = pauses.next()
                 spent = tries >= self._limits.tries or now() + pause >= deadline
                 if spent or not may_repeat(fault[0], kind.repeats):

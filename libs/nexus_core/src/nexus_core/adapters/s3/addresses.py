@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
@@ -52,7 +53,14 @@ class BucketAddress(NamedTuple):
 
     def path_of(self, key: str) -> str:
         """Return the path of an object, encoded as signatures want it."""
-        return f"{self.path}/{quote(key)}"
+        folder, slash, name = key.rpartition("/")
+        return f"{self.path}/{_quoted(folder)}{slash}{quote(name)}"
+
+
+@lru_cache(maxsize=1024)
+def _quoted(folder: str) -> str:
+    # The folders are as many as algorithms, and most of what there is to encode.
+    return quote(folder)
 
 
 def _parts(endpoint: str) -> tuple[str, str, str]:

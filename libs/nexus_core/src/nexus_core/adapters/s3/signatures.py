@@ -46,14 +46,23 @@ class Request(NamedTuple):
     content_type: str = ""
 
 
+class _Second(NamedTuple):
+    """What all signatures of one second share; making it takes as long as a signature."""
+
+    time: str
+    scope: str
+    credential: str
+    quoted_credential: str
+    key: bytes
+
+
 class Signer:
     """Signs requests to a bucket, and URLs of its objects."""
 
     def __init__(self, address: BucketAddress, region: str) -> None:
         self._address = address
         self._region = region
-        self._key_of: tuple[str, str] = ("", "")
-        self._key = b""
+        self._last: tuple[Credentials, datetime, _Second] | None = None
 
     def presign(
         self,
@@ -69,11 +78,12 @@ class Signer:
         The validity is at least one second and at most `LONGEST_VALIDITY`: the caller has seen to
         it. Whatever the body and headers of the request: only `Host` is signed.
         """
-        time, address, path = _time(now), self._address, self._address.path_of(key)
+        second = self._second(credentials, now)
+        address, path = self._address, self._address.path_of(key)
         query = (
             f"X-Amz-Algorithm={_ALGORITHM}"
-            f"&X-Amz-Credential={quote(self._credential(credentials, time), safe='')}"
-            f"&X-Amz-Date={time}"
+            f"&X-Amz-Credential={second.quoted_credential}"
+            f"&X-Amz-Date={second.time}"
             f"&X-Amz-Expires={int(valid_for.total_seconds())}"
         )
         # In this order the text is sorted, which is what is signed, when the token goes ahead of
@@ -88,7 +98,7 @@ class Signer:
             f"{method}\n{path}\n{query}{token}{names}\n"
             f"host:{address.host}\n\nhost\nUNSIGNED-PAYLOAD"
         )
-        signature = self._sign(credentials, time, canonical)
+        signature = _signature(second, canonical)
         return f"{address.origin}{path}?{query}{names}{token}&X-Amz-Signature={signature}"
 
     def headers(
@@ -102,12 +112,12 @@ class Signer:
             body_hash: SHA-256 of its body in hex; the server compares it with what it received.
             now: the time; servers refuse one that is a quarter of an hour off.
         """
-        time = _time(now)
+        second = self._second(credentials, now)
         # In the order of their names, which is what is signed.
         headers = {"content-type": request.content_type} if request.content_type else {}
         headers["host"] = self._address.host
         headers["x-amz-content-sha256"] = body_hash
-        headers["x-amz-date"] = time
+        headers["x-amz-date"] = second.time
         if credentials.session_token:
             headers["x-amz-security-token"] = credentials.session_token
         names = ";".join(headers)
@@ -115,31 +125,25 @@ class Signer:
         path, query = self._address.path_of(request.key), encode_query(request.query)
         canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{names}\n{body_hash}"
         headers["authorization"] = (
-            f"{_ALGORITHM} Credential={self._credential(credentials, time)},"
-            f"SignedHeaders={names},Signature={self._sign(credentials, time, canonical)}"
+            f"{_ALGORITHM} Credential={second.credential},"
+            f"SignedHeaders={names},Signature={_signature(second, canonical)}"
         )
         return headers
 
-    def _credential(self, credentials: Credentials, time: str) -> str:
-        return f"{credentials.access_key_id}/{self._scope(time)}"
-
-    def _scope(self, time: str) -> str:
-        return f"{time[:8]}/{self._region}/s3/aws4_request"
-
-    def _sign(self, credentials: Credentials, time: str, canonical: str) -> str:
-        digest = sha256(canonical.encode()).hexdigest()
-        text = f"{_ALGORITHM}\n{time}\n{self._scope(time)}\n{digest}"
-        key = self._signing_key(credentials.secret_access_key, time[:8])
-        return hmac.digest(key, text.encode(), "sha256").hex()
-
-    def _signing_key(self, secret: str, day: str) -> bytes:
-        """Return the key of a day, which is made once: it is half of the work."""
-        if self._key_of != (secret, day):
-            key = f"AWS4{secret}".encode()
-            for part in (day, self._region, "s3", "aws4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
-            self._key, self._key_of = key, (secret, day)
-        return self._key
+    def _second(self, credentials: Credentials, now: datetime) -> _Second:
+        now = now.replace(microsecond=0)
+        if self._last and self._last[0] == credentials and self._last[1] == now:
+            return self._last[2]
+        # `now` is aware and in UTC, as clocks tell it.
+        time = f"{now:%Y%m%dT%H%M%SZ}"
+        scope = f"{time[:8]}/{self._region}/s3/aws4_request"
+        credential = f"{credentials.access_key_id}/{scope}"
+        key = f"AWS4{credentials.secret_access_key}".encode()
+        for part in (time[:8], self._region, "s3", "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        second = _Second(time, scope, credential, quote(credential, safe=""), key)
+        self._last = (credentials, now, second)
+        return second
 
 
 def encode_query(query: Mapping[str, str]) -> str:
@@ -148,6 +152,7 @@ def encode_query(query: Mapping[str, str]) -> str:
     return "&".join(encoded)
 
 
-def _time(now: datetime) -> str:
-    # `now` is aware and in UTC, as clocks tell it.
-    return f"{now:%Y%m%dT%H%M%SZ}"
+def _signature(second: _Second, canonical: str) -> str:
+    digest = sha256(canonical.encode()).hexdigest()
+    text = f"{_ALGORITHM}\n{second.time}\n{second.scope}\n{digest}"
+    return hmac.digest(second.key, text.encode(), "sha256").hex()
