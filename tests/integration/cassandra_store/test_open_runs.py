@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nexus_core.adapters.cassandra import statements
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.errors import NotReachedError
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
@@ -154,6 +155,38 @@ async def test_a_sweep_that_breaks_off_at_any_write_loses_no_run(
     assert {run.key for run in await sweep(scheduler, cluster)} == {run.key for run in runs[30:]}
     listed = await scheduler.index.runs(RunFilter(), 10_000)
     assert {run.key for run in runs} <= {run.key for run in listed}
+
+
+async def test_what_piled_up_is_tidied_by_one_sweep_after_the_other(
+    session: CqlSession, scheduler: CassandraStores, clock: ManualClock
+) -> None:
+    runs: list[Checkpoint] = []
+    for _ in range(30):
+        runs += await accept(scheduler, clock, 2, "piled-up")
+        await clock.advance(11)
+    await finish(scheduler, runs[1:], clock)
+    looks = 0
+
+    async def execute(statement: Statement, values: Any = ()) -> Any:
+        nonlocal looks
+        if statement is statements.READ_PART:
+            looks += 1
+            await clock.advance(2)  # a slow server: there is time for some of them
+        return await session.execute(statement, values)
+
+    async with open_cassandra_stores(
+        meddled(session, execute=execute), clock, INDEXED
+    ) as supervisor:
+        a_sweep = []
+        for _ in range(12):
+            assert [run.key for run in await sweep(supervisor, "piled-up")] == [runs[0].key]
+            a_sweep.append(looks)
+            looks = 0
+            await clock.advance(60)
+
+    assert max(a_sweep) <= 12
+    assert sum(a_sweep) >= 30
+    assert a_sweep[-1] <= 1
 
 
 async def test_two_supervisors_that_tidy_up_at_once_lose_and_double_nothing(

@@ -26,6 +26,13 @@ Stages = Callable[[Sequence[RunKey]], Awaitable[list[Stage | None]]]
 _CHUNK = 200
 """Runs looked at together."""
 
+_AT_ONCE = 4
+"""Parts looked at together; mostly there are no more."""
+
+_TIME = 5.0
+"""Seconds that one sweep gives to it. Where nobody has swept for days, much has piled up, and the
+runs that are late should not wait for all of it."""
+
 _SLOT_CLOSED_AFTER = SLOT_SECONDS + CLOSED_AFTER
 
 
@@ -59,14 +66,24 @@ class Tidier:
         slots = await self._register.slots(cluster)
         parts = await self._register.parts(slots)
         now = self._clock.monotonic()
-        due = self._parts.due(cluster, parts, now)
-        readings = [await self._look(part, stages) for part in due]
+        readings = await self._look_at(self._parts.due(cluster, parts, now), stages)
         for move in moves(readings, self._clock.now()):
             await self._carry_out(move)
-        self._parts.put_off(cluster, due, now)
+        self._parts.put_off(cluster, [reading.part for reading in readings], now)
         empty = set(slots) - {(part.cluster, part.slot) for part in parts}
         for slot in self._empty_slots.due(cluster, sorted(empty), now):
             await self._register.forget_slot(*slot)
+
+    async def _look_at(self, parts: Sequence[Part], stages: Stages) -> list[Reading]:
+        """Read as many parts as there is time for; the others are due again the next time."""
+        readings: list[Reading] = []
+        until = self._clock.monotonic() + _TIME
+        waiting = iter(parts)
+        while group := list(islice(waiting, _AT_ONCE)):
+            readings += await asyncio.gather(*(self._look(part, stages) for part in group))
+            if self._clock.monotonic() >= until:
+                break
+        return readings
 
     async def _look(self, part: Part, stages: Stages) -> Reading:
         """Read a part; file what has finished in it, so that it may be dropped."""
