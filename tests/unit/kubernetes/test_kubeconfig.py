@@ -152,7 +152,7 @@ async def test_a_mistake_in_the_file_is_told_in_one_line_that_names_it(
     ("content", "complaint"),
     [
         (None, "can't be read: No such file or directory"),
-        (b"clusters: [", "is not YAML: while parsing"),
+        (b"clusters: [", "is not YAML: line 1: expected"),
         (b"\xff\xfe\x00", "is not YAML"),
         (b"", "is no kubeconfig: Expected `object`, got `null`"),
     ],

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import datetime, timedelta
 
+from structlog.testing import capture_logs
+
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.errors import UnavailableError
 from nexus_scheduler.lease import LeaseKeeper
@@ -95,3 +97,16 @@ async def test_a_lease_is_given_back_and_a_store_that_is_away_is_no_obstacle(
     assert leases.released == [("scheduler-0", clock.now())]
     leases.away = True
     await keeper.release()
+
+
+async def test_a_store_that_stays_away_is_logged_once(clock: ManualClock) -> None:
+    leases = Leases()
+    leases.away = True
+    keeper = a_keeper(leases, clock)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await keeper.renew()
+        leases.away = False
+        for _ in range(3):
+            await keeper.renew()
+    assert [line["event"] for line in logs] == ["lease not renewed", "lease renewed again"]

@@ -163,3 +163,18 @@ def test_a_secret_does_not_show_itself() -> None:
 )
 def test_what_go_deployments_set_is_a_setting(variable: str) -> None:
     assert variable in {variable_of(path) for path in setting_names(ServiceSettings())}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["secret: hush: hush\n", "secret: 'hush\n", "secret: hush\n\tregion: x\n", "a: &hush\n{"],
+)
+def test_a_file_that_is_not_yaml_is_one_line_that_quotes_none_of_it(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=r"settings\.yaml: is not YAML: line \d: ") as refusal:
+        load(Outer, {}, file)
+    assert "hush" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)

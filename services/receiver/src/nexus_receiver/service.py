@@ -41,6 +41,7 @@ async def open_receiver(
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
         log.info("receiver listens", url=url_of(bound))
+        await health.readiness()  # for its lines in the log, should nobody ever ask
         yield
 
 

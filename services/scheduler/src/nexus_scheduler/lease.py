@@ -8,6 +8,7 @@ from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
 
@@ -36,6 +37,7 @@ class LeaseKeeper:
         self._duration = duration
         self._clock = clock
         self._renewed = False
+        self._news = News(clock)
 
     async def renew(self) -> bool:
         """Renew the lease once. False when the store is away.
@@ -47,9 +49,12 @@ class LeaseKeeper:
         try:
             await self._leases.renew(lease)
         except UnavailableError as error:
-            log.warning("lease not renewed", owner=self._owner, error=str(error))
+            if self._news.is_new(str(error)):
+                log.warning("lease not renewed", owner=self._owner, error=str(error))
             self._renewed = False
         else:
+            if self._news.is_over():
+                log.info("lease renewed again", owner=self._owner)
             self._renewed = True
         return self._renewed
 

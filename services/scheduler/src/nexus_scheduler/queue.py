@@ -19,6 +19,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.clock import Clock
 from nexus_core.settings.payloads import BufferConfig
+from nexus_core.telemetry.news import News
 from nexus_scheduler.metrics import QueueMetrics
 
 log = structlog.get_logger()
@@ -52,6 +53,7 @@ class Lane:
         self._fresh: deque[RunKey] = deque()
         self._filled = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._news = News(clock)
         self._stopped = False
         self._under_way = 0
         self._quiet = asyncio.Event()
@@ -154,6 +156,8 @@ class Lane:
             log.exception("launch failed", request_id=run.key.request_id, cluster=self.cluster)
         else:
             self._throttle.succeeded()
+            if self._news.is_over():
+                log.info("cluster takes Jobs again", cluster=self.cluster)
             waited = (self._clock.now() - run.made_at).total_seconds()
             self._metrics.launched(self.cluster, outcome, waited)
 
@@ -161,7 +165,8 @@ class Lane:
         """Put a run in front again and slow the lane down; no run fails by this."""
         delay = self._throttle.refused(error.retry_after)
         self._metrics.launched(self.cluster, "refused")
-        log.warning("cluster refuses", cluster=self.cluster, error=str(error), retry_in=delay)
+        if self._news.is_new(str(error)):
+            log.warning("cluster refuses", cluster=self.cluster, error=str(error), retry_in=delay)
         self._runs[run.key] = run
         self._delayed.appendleft(run.key)
         self._fill()

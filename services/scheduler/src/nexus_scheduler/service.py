@@ -70,6 +70,7 @@ async def open_scheduler(
         stack.callback(scheduler.waiters.close)
         stack.push_async_callback(scheduler.health.stop, parts.clock, settings.unready_grace)
         log.info("scheduler listens", url=url_of(bound), owner=settings.host_name)
+        await scheduler.health.readiness()  # for its lines in the log, should nobody ever ask
         yield tasks
 
 

@@ -12,6 +12,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.domain.verdicts import judge_observation
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster
+from nexus_core.telemetry.news import News
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.metrics import SupervisorMetrics
 
@@ -38,15 +39,18 @@ class Follower:
     async def follow(self) -> None:
         """Follow until cancelled; take up again whenever the feed breaks."""
         backoff = Backoff(base=0.5, maximum=30)
+        news = News(self._clock)
         async with SerialLanes("observations", _LANES, self._heed) as lanes:
             while True:
                 try:
                     async with aclosing(self._cluster.observe()) as feed:
                         async for observation in feed:
                             backoff.reset()
+                            news.is_over()
                             await lanes.put(observation.key, observation)
                 except UnavailableError as error:
-                    log.warning("feed broke", cluster=self._cluster.name, error=str(error))
+                    if news.is_new(str(error)):
+                        log.warning("feed broke", cluster=self._cluster.name, error=str(error))
                 await self._clock.sleep(backoff.next())
 
     async def _heed(self, observation: Observation) -> None:

@@ -48,6 +48,7 @@ async def open_supervisor(
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
         log.info("supervisor listens", url=url_of(bound), clusters=sorted(parts.clusters))
+        await health.readiness()  # for its lines in the log, should nobody ever ask
         yield tasks
 
 

@@ -28,6 +28,7 @@ from nexus_core.domain.verdicts import job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
 from nexus_core.settings.payloads import BufferConfig
+from nexus_core.telemetry.news import News
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import Sweep
@@ -77,13 +78,17 @@ class Sweeper:
 
     async def sweep_for_ever(self) -> None:
         """Sweep again and again, until cancelled. The first sweep is at once."""
+        news = News(self._clock)
         while True:
             began = self._clock.monotonic()
             try:
                 await self.sweep()
             except UnavailableError as error:
-                log.warning("sweep broke off", cluster=self._cluster.name, error=str(error))
+                if news.is_new(str(error)):
+                    log.warning("sweep broke off", cluster=self._cluster.name, error=str(error))
             else:
+                if news.is_over():
+                    log.info("sweep gets through again", cluster=self._cluster.name)
                 took = self._clock.monotonic() - began
                 self._metrics.swept(self._cluster.name, took, self._clock.now().timestamp())
             await self._clock.sleep(self._interval)

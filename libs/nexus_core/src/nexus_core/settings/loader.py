@@ -14,6 +14,7 @@ import yaml
 
 from nexus_core.domain.errors import InvalidInputError
 from nexus_core.settings.values import ByteSize, Duration, Secret
+from nexus_core.settings.yaml_problem import yaml_problem
 
 PREFIX = "NEXUS__"
 FILE_VARIABLE = "NEXUS_CONFIG"
@@ -111,7 +112,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{file}: can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: is not YAML: {error}") from error
+        raise SettingsError(f"{file}: is not YAML: {yaml_problem(error)}") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):

@@ -42,6 +42,7 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._told: dict[str, PartState] = {}
         self._stopping = False
 
     def watch(self, part: str, check: Check) -> None:
@@ -54,13 +55,25 @@ class Health:
         await clock.sleep(grace)
 
     async def readiness(self) -> Readiness:
-        """Ask all parts at once."""
+        """Ask all parts at once; log what has changed since they were asked before."""
         names = list(self._checks)
         states = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
         parts: Mapping[str, PartState] = dict(zip(names, states, strict=True))
+        for name, state in parts.items():
+            self._tell(name, state)
         if self._stopping:
             parts = {**parts, "service": PartState(ready=False, reason="is shutting down")}
         return Readiness(all(part.ready for part in parts.values()), dict(parts))
+
+    def _tell(self, part: str, state: PartState) -> None:
+        before = self._told.get(part, PartState(ready=True))
+        self._told[part] = state
+        if state == before:
+            return
+        if state.ready:
+            log.info("part is ready again", part=part)
+        else:
+            log.warning("part is not ready", part=part, reason=state.reason)
 
 
 async def _ask(check: Check) -> PartState:

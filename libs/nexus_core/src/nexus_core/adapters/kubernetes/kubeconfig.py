@@ -11,6 +11,7 @@ import yaml
 from nexus_core.adapters.kubernetes.access import Access, Tls
 from nexus_core.adapters.kubernetes.exec_plugin import ExecConfig, ExecCredential, ask_plugin
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
+from nexus_core.settings.yaml_problem import yaml_problem
 
 
 class _Part(msgspec.Struct, frozen=True, rename="kebab", kw_only=True):
@@ -209,7 +210,7 @@ def _parse(path: Path) -> _File:
     except OSError as error:
         raise InvalidInputError(f"can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"is not YAML: {' '.join(str(error).split())}") from error
+        raise InvalidInputError(f"is not YAML: {yaml_problem(error)}") from error
     try:
         return msgspec.convert(tree, _File)
     except msgspec.ValidationError as error:

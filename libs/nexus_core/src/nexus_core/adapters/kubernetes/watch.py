@@ -18,6 +18,7 @@ from nexus_core.adapters.kubernetes.objects import KubernetesObject, ObjectMeta,
 from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ class Watch(Generic[T]):
         self._listed_at = 0.0
         self._heard_at: float | None = None
         self._trouble = ""
+        self._news = News(clock)
 
     @property
     def trouble(self) -> str:
@@ -160,7 +162,8 @@ class Watch(Generic[T]):
             log.debug("watch starts anew", path=self._path, reason=str(failure))
         else:
             self._trouble = str(failure)
-            log.warning("watch broke", path=self._path, error=self._trouble, retry_in=delay)
+            if self._news.is_new(self._trouble):
+                log.warning("watch broke", path=self._path, error=self._trouble, retry_in=delay)
         await self._clock.sleep(delay)
 
     async def _list(self) -> AsyncGenerator[Happening[T], None]:
@@ -251,6 +254,7 @@ class Watch(Generic[T]):
     def _heard(self) -> None:
         self._heard_at = self._clock.monotonic()
         self._trouble = ""
+        self._news.is_over()
 
     def _is_relist_due(self) -> bool:
         return self._clock.monotonic() - self._listed_at >= self._pace.relist_after
