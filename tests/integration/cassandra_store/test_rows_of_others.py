@@ -14,6 +14,7 @@ from nexus_core.adapters.cassandra.rows import CHECKPOINT_COLUMNS
 from nexus_core.adapters.cassandra.session import CqlSession, Statement, Value
 from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint, Lease
+from nexus_core.domain.errors import InvalidInputError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Advance, Stage, StageChange
 from support.clock import ManualClock
@@ -174,6 +175,18 @@ async def test_others_find_our_runs_by_host_in_the_stage_they_are_in_and_in_no_o
         assert found == {
             asked: [(run.algorithm, run.id)] if asked is stage else [] for asked in Stage
         }
+
+
+async def test_a_tag_longer_than_servers_can_look_up_is_refused_and_one_that_just_fits_is_not(
+    stores: CassandraStores,
+) -> None:
+    tag = str(uuid4()).ljust(0xFE00, "x")
+    run = a_checkpoint(tag=tag)
+    await stores.checkpoints.accept(run, None)
+    assert [found.id for found in await stores.index.tagged(tag)] == [run.id]
+
+    with pytest.raises(InvalidInputError, match="tag must be at most 65024 bytes"):
+        await stores.checkpoints.accept(a_checkpoint(tag=tag + "x"), None)
 
 
 async def test_others_find_our_columns_as_they_expect_them(

@@ -14,11 +14,14 @@ from nexus_core.adapters.cassandra.rows import change_columns, checkpoint_of, st
 from nexus_core.adapters.cassandra.session import CqlSession
 from nexus_core.adapters.cassandra.submissions import Submissions
 from nexus_core.domain.checkpoint import Acceptance, BufferedJob, Checkpoint, IdempotencyKey
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import SOURCES, Advance, Stage, StageChange
 
 T = TypeVar("T")
+
+_LONGEST_KEY = 0xFFFF - 0x1FF
+"""Bytes of what is looked up by: servers take 65,535 of all parts of a key together."""
 
 _TRIES = 3
 """How often a run is tried that others get in the way of, or whose outcome is unknown."""
@@ -45,7 +48,14 @@ class CassandraCheckpointStore:
         job: BufferedJob | None,
         key: IdempotencyKey | None = None,
     ) -> Acceptance:
-        """Record a new run, its buffered Job, and its idempotency key, all or nothing."""
+        """Record a new run, its buffered Job, and its idempotency key, all or nothing.
+
+        Raises:
+            InvalidInputError: the tag, or the key, is longer than what servers can look up.
+        """
+        _check_length("tag", checkpoint.tag)
+        if key is not None:
+            _check_length("idempotency key", key.key)
         if key is None:
             await _to_its_end(self._writer.write(checkpoint, job))
             return Acceptance(checkpoint.id)
@@ -152,6 +162,11 @@ class CassandraCheckpointStore:
     async def ping(self) -> None:
         """Return when the store answers; raise `UnavailableError` when it does not."""
         await self._session.ping()
+
+
+def _check_length(name: str, text: str) -> None:
+    if len(text.encode()) > _LONGEST_KEY:
+        raise InvalidInputError(f"the {name} must be at most {_LONGEST_KEY} bytes long")
 
 
 def _values(key: RunKey) -> tuple[str, str]:
