@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import yaml
 from aiobotocore.session import get_session
 
@@ -28,12 +29,15 @@ from tools.testbed.description import (
     KubernetesDescription,
     S3Description,
 )
+from tools.testbed.errors import TestbedError
 from tools.testbed.kubernetes.furniture import binding
 from tools.testbed.kubernetes.kubeconfig import write
 from tools.testbed.nexus import settings_for
 
 CLUSTER = "standalone"
 """What the workgroup of the examples calls its cluster."""
+
+_DEFINITIONS = "deploy/crds"
 
 _PATIENCE = 60.0
 
@@ -100,6 +104,7 @@ async def open_ground(description: Description) -> AsyncIterator[Ground]:
         TestbedError: a server of the testbed does not run.
     """
     settings_for(description, "")
+    _check_alive(description)
     assert description.cassandra
     assert description.s3
     assert description.kubernetes
@@ -117,10 +122,23 @@ async def open_ground(description: Description) -> AsyncIterator[Ground]:
         )
         write(ground.kubeconfig, login)
         async with AsyncExitStack() as stack:
+            await _install_definitions(ground)
             await stack.enter_async_context(_namespace(ground))
             stack.push_async_callback(_empty_bucket, ground)
             await stack.enter_async_context(_keyspace(ground))
             yield ground
+
+
+def _check_alive(description: Description) -> None:
+    # Servers that somebody else started are described without their processes.
+    pids: dict[str, tuple[int, ...]] = {
+        "cassandra": (description.cassandra.pid,) if description.cassandra else (),
+        "s3": (description.s3.pid,) if description.s3 else (),
+        "kubernetes": description.kubernetes.pids if description.kubernetes else (),
+    }
+    for name, them in pids.items():
+        if not all(map(psutil.pid_exists, them)):
+            raise TestbedError(f"{name} has ended: make testbed-up")
 
 
 @asynccontextmanager
@@ -131,6 +149,21 @@ async def administrator(ground: Ground) -> AsyncIterator[Connection]:
         source, SystemClock(), connections=4, patience=_PATIENCE
     ) as connection:
         yield connection
+
+
+async def _install_definitions(ground: Ground) -> None:
+    """See to it that the cluster knows templates; as often as it may be."""
+    for command in (
+        ("apply", "--server-side", "--force-conflicts"),
+        ("wait", "--for=condition=Established", "--timeout=30s"),
+    ):
+        process = await asyncio.create_subprocess_exec(
+            *(ground.kubernetes.kubectl, "--kubeconfig", ground.kubernetes.kubeconfig),
+            *(*command, "-f", _DEFINITIONS),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        if await process.wait():
+            raise RuntimeError("kubectl failed; see above")
 
 
 @asynccontextmanager

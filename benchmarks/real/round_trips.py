@@ -88,36 +88,32 @@ async def count_round_trips(arena: Arena, runs: int) -> list[RoundTrips]:
         return [
             *await _during(
                 accept,
-                {
-                    "accept: S3, the payload": puts,
-                    "accept: Cassandra, a batch": of_scheduler,
-                    "accept: API server": posts,
-                },
+                ("accept: S3, the payload", 1, puts),
+                ("accept: Cassandra, a batch", 1, of_scheduler),
+                ("accept: API server", 0, posts),
             ),
             *await _during(
                 launch,
-                {
-                    "launch: API server, the Job": posts,
-                    "launch: Cassandra, compare-and-set": of_scheduler,
-                    "launch: S3": puts,
-                },
+                ("launch: API server, the Job", 1, posts),
+                ("launch: Cassandra, compare-and-set", 1, of_scheduler),
+                ("launch: S3", 0, puts),
             ),
             *await _during(
                 complete,
-                {"complete: Cassandra, compare-and-set": of_receiver, "complete: S3": puts},
+                ("complete: Cassandra, compare-and-set", 1, of_receiver),
+                ("complete: S3", 0, puts),
             ),
         ]
 
 
 async def _during(
-    step: Callable[[], Awaitable[None]], counts: dict[str, Count]
+    step: Callable[[], Awaitable[None]], *counts: tuple[str, int, Count]
 ) -> list[RoundTrips]:
-    before = {what: await count() for what, count in counts.items()}
+    before = [await count() for _, _, count in counts]
     await step()
     return [
-        # What the design has, it names.
-        RoundTrips(what, int("," in what), await count() - before[what])
-        for what, count in counts.items()
+        RoundTrips(what, designed, await count() - earlier)
+        for (what, designed, count), earlier in zip(counts, before, strict=True)
     ]
 
 
