@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from nexus_core.domain.durations import format_duration
+from nexus_core.settings.go_names import NAMES
 from nexus_core.settings.loader import Section, variable_of
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.settings.values import ByteSize, Duration
@@ -55,6 +56,16 @@ _STANDALONE = f"""\
 The settings of all services in one. {_BESIDES}"""
 
 
+_GO_NAMES = """\
+## Names of the Go implementation
+
+Most names above are those of Go deployments. Some that their charts set are taken though ours are
+called otherwise; where ours is set too, that holds. `NEXUS__CQL_STORE_TYPE` may also be
+`cassandra-scylla`, `cassandra-astra` or `cassandra-keyspaces`, and `NEXUS__LOG_LEVEL` be written in
+capitals. A variable that is empty, and whose setting is no text, says nothing.
+"""
+
+
 class Setting(NamedTuple):
     """A line of a table."""
 
@@ -85,7 +96,16 @@ def page() -> str:
         chapters.append(f"## {title}\n\n{lead}\n")
         own = (_beside(table, common) for table in tables(kind))
         chapters += [_write(table) for table in own if table.settings]
+    chapters.append(_go_names())
     return "\n".join(chapters)
+
+
+def _go_names() -> str:
+    lines = ["| variable | is taken as | |", "|---|---|---|"]
+    for variable, means, why in NAMES:
+        ours = ", ".join(f"`{name}`" for name in means) or "without effect"
+        lines.append(f"| `{variable}` | {ours} | {why} |")
+    return "\n".join([_GO_NAMES, *lines, ""])
 
 
 def tables(kind: type[Section]) -> Iterator[Table]:

@@ -203,7 +203,11 @@ async def test_readiness_names_each_part(supervisor: Client) -> None:
 
     assert reply.json() == {
         "ready": True,
-        "parts": {"checkpoint-store": {"ready": True}, "cluster standalone": {"ready": True}},
+        "parts": {
+            "checkpoint-store": {"ready": True},
+            "payload-store": {"ready": True},
+            "cluster standalone": {"ready": True},
+        },
     }
 
 

@@ -35,6 +35,7 @@ class Follower:
         self._enforcer = enforcer
         self._clock = clock
         self._metrics = metrics
+        self._news = News(clock)
 
     async def follow(self) -> None:
         """Follow until cancelled; take up again whenever the feed breaks."""
@@ -68,9 +69,11 @@ class Follower:
             else:
                 await self._enforcer.finish(key, verdict)
         except UnavailableError as error:
-            log.warning(
-                "observation left to the sweep",
-                request_id=key.request_id,
-                reason=reason,
-                error=str(error),
-            )
+            # While the store is away it is all of them.
+            if self._news.is_new(str(error)):
+                log.warning(
+                    "observations left to the sweep",
+                    request_id=key.request_id,
+                    reason=reason,
+                    error=str(error),
+                )

@@ -38,6 +38,8 @@ async def open_supervisor(
     metrics = SupervisorMetrics(registry)
     health = Health()
     health.watch("checkpoint-store", parts.store.ping)
+    if parts.payloads is not None:
+        health.watch("payload-store", parts.payloads.ping)
     app = web.Application()
     add_probes(app, health, registry)
     async with AsyncExitStack() as stack:

@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from nexus_core.domain.errors import InvalidInputError
+from nexus_core.settings.go_names import in_our_words
 from nexus_core.settings.values import ByteSize, Duration, Secret
 from nexus_core.settings.yaml_problem import yaml_problem
 
@@ -21,6 +22,9 @@ FILE_VARIABLE = "NEXUS_CONFIG"
 """Names the YAML file. With a single underscore, so that it can't be taken for a setting."""
 
 _PARSED = (Duration, ByteSize, Secret)
+
+# To other settings an empty variable says nothing: charts set all variables that they know.
+_MAY_BE_EMPTY = (str, Secret, tuple[str, ...], tuple[Secret, ...])
 
 
 class SettingsError(InvalidInputError):
@@ -53,10 +57,11 @@ def load(
     Raises:
         SettingsError: a key is unknown, a value bad, or the file can't be read.
     """
-    environ = os.environ if environ is None else environ
+    settings = kind()
+    known = {variable_of(path) for path in setting_names(settings)}
+    environ = in_our_words(os.environ if environ is None else environ, known)
     if file is None and environ.get(FILE_VARIABLE):
         file = Path(environ[FILE_VARIABLE])
-    settings = kind()
     tree = _read_file(file) if file else {}
     if beside_others:
         ours = {variable_of((name,)) for name in _fields(settings)}
@@ -137,7 +142,7 @@ def _overlay(settings: Section, tree: dict[str, Any], variable: str, text: str) 
                 raise SettingsError(f"{'.'.join(path[: depth + 1])}: must be a mapping")
         elif isinstance(level, Section):
             raise SettingsError(f"{variable}: is a section; name one of its settings")
-        else:
+        elif text or field.type in _MAY_BE_EMPTY:
             node[part] = text
 
 

@@ -116,7 +116,7 @@ def failed(place: Place, error: Exception) -> UnavailableError:
             return UnavailableError(f"{place}: {said}")
     if any(isinstance(cause, TimeoutError | aiohttp.ServerTimeoutError) for cause in causes):
         return TransientError(f"{place} can't be reached: no connection in time; see {ENDPOINT}")
-    reason = next(filter(None, map(_system_reason, causes)), f"{causes[-1]!r}")
+    reason = next(filter(None, map(_reason, causes)), f"{causes[-1]!r}")
     return TransientError(f"{place} can't be reached: {reason}; see {ENDPOINT}")
 
 
@@ -142,8 +142,11 @@ def _local_trouble(cause: BaseException) -> str:
     return str(cause) if isinstance(cause, RuntimeError) else ""
 
 
-def _system_reason(cause: BaseException) -> str:
+def _reason(cause: BaseException) -> str:
     """Return the system's word for a failed call, without the call."""
+    if isinstance(cause, aiohttp.ClientResponseError):
+        # Its own words are those of the answer, on several lines.
+        return "what answers there speaks no HTTP"
     if not isinstance(cause, OSError) or not cause.errno:
         return ""
     # Names that can't be resolved have numbers of their own, below zero.
