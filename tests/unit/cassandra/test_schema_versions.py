@@ -5,7 +5,13 @@ import pytest
 from nexus_core.adapters.cassandra.schema.keyspace import replication_of
 from nexus_core.adapters.cassandra.schema.steps import Phase, Step, read_steps
 from nexus_core.adapters.cassandra.schema.tables import differences, wanted_columns
-from nexus_core.adapters.cassandra.schema.versions import Standing, State, problems, standings
+from nexus_core.adapters.cassandra.schema.versions import (
+    Standing,
+    State,
+    only_lacks_steps,
+    problems,
+    standings,
+)
 from nexus_core.domain.errors import InvalidInputError
 
 PRE = Step("0001_a/pre", Phase.PRE, ("CREATE TABLE IF NOT EXISTS a (b text PRIMARY KEY)",))
@@ -94,3 +100,10 @@ def test_replication_is_written_in_cql(text: str, cql: str) -> None:
 def test_no_other_replication_is_put_into_cql(text: str) -> None:
     with pytest.raises(InvalidInputError, match="replication must be"):
         replication_of(text)
+
+
+def test_applying_the_steps_is_advised_only_where_it_helps() -> None:
+    assert only_lacks_steps(standings([PRE, POST], {}))
+    assert only_lacks_steps(standings([PRE, POST], {PRE.name: PRE.checksum}))
+    assert not only_lacks_steps(standings([PRE, POST], {PRE.name: "another"}))
+    assert not only_lacks_steps(standings([PRE, POST], BOTH | {"0009_b/post": "x"}))

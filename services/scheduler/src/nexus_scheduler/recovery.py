@@ -7,7 +7,6 @@ import structlog
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.operations.launch import BufferedRun
-from nexus_core.telemetry.news import News
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.queue import LaunchQueue
 
@@ -38,7 +37,6 @@ class Recovery:
     async def recover(self, received_before: datetime) -> None:
         """Queue all runs received before a time, ahead of new ones, as the queue takes them."""
         recovered, after = 0, None
-        news = News(self._clock)
         while True:
             room = min(_PAGE, self._queue.free)
             if room <= 0:
@@ -50,8 +48,8 @@ class Recovery:
                 for run in old:
                     await self._requeue(run)
             except UnavailableError as error:
-                if news.is_new(str(error)):
-                    log.warning("recovery waits", error=str(error))
+                # Readiness has said so already.
+                log.debug("recovery waits", error=str(error))
                 await self._clock.sleep(_PAUSE)
                 continue
             recovered += len(old)

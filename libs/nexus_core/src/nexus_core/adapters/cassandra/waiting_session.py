@@ -146,6 +146,7 @@ class WaitingSession:
     def _note(self, reason: UnavailableError) -> None:
         # The same reason again is no news.
         if str(reason) != str(self._reason):
-            log.warning("cql store can't be used", reason=str(reason))
+            # Readiness says it at the level of warnings, and the lease, and the sweep.
+            log.debug("cql store can't be used", reason=str(reason))
         self._reason = reason
         self._tried.set()

@@ -6,6 +6,7 @@ from nexus_core.adapters.cassandra.schema.tables import lacking
 from nexus_core.adapters.cassandra.schema.versions import (
     Standing,
     applied_steps,
+    only_lacks_steps,
     problems,
     standings,
 )
@@ -30,10 +31,12 @@ async def require_schema(session: CqlSession, *, indexed: bool) -> None:
     Raises:
         UnusableError: it is not; the text names the steps, and says what to type.
     """
-    found = problems(await schema_standings(session, indexed=indexed))
+    stand = await schema_standings(session, indexed=indexed)
+    found = problems(stand)
+    advice = "; run `nexus-schema apply`" if found and only_lacks_steps(stand) else ""
     found = found or await lacking(session, read_steps(indexed=indexed))
     if found:
         raise UnusableError(
             f"keyspace '{session.keyspace}' has not the schema of this release: "
-            f"{'; '.join(found)}; run `nexus-schema apply`"
+            f"{'; '.join(found)}{advice}"
         )

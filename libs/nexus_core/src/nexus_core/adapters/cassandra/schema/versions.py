@@ -89,6 +89,11 @@ def problems(found: Sequence[Standing]) -> list[str]:
     ]
 
 
+def only_lacks_steps(found: Sequence[Standing]) -> bool:
+    """Tell whether applying the steps of this release makes a keyspace fit for it."""
+    return all(one.state in {State.APPLIED, State.MISSING} for one in found)
+
+
 _MEANING = {
     State.MISSING: "is missing",
     State.CHANGED: "was applied in another form than this release has",
