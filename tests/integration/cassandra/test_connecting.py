@@ -56,6 +56,13 @@ async def test_one_host_that_answers_is_enough(plan: Plan, driver: DriverName) -
         await session.ping()
 
 
+async def test_a_cluster_of_one_data_centre_needs_no_name_for_it(
+    plan: Plan, driver: DriverName
+) -> None:
+    async with open_session(replace(plan, local_dc=""), LIMITS, driver) as session:
+        await session.ping()
+
+
 async def test_a_peer_that_says_nothing_is_given_up(plan: Plan, driver: DriverName) -> None:
     # The system takes connections for it, and nobody ever reads from them.
     with socket.create_server(("127.0.0.1", 0)) as silent:
