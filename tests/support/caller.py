@@ -86,10 +86,12 @@ class Caller:
         async with self._session.post(url, json=body) as answer:
             assert answer.status == 200, await answer.text()
 
-    async def finished(self, algorithm: str, request_id: str) -> dict[str, Any]:
+    async def finished(
+        self, algorithm: str, request_id: str, patience: float = PATIENCE
+    ) -> dict[str, Any]:
         """Wait for a run to finish; return its result."""
         path = f"/algorithm/results/{algorithm}/requests/{request_id}?wait=30s"
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             while True:
                 result: dict[str, Any] = await self.get(path)
                 if result["status"] not in {"NEW", "BUFFERED", "RUNNING"}:

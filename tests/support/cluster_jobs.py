@@ -70,13 +70,17 @@ class ClusterJob:
         }
 
     async def events(self) -> dict[str, str]:
-        """The reasons of all events, with the last message of each."""
+        """The reasons of all events, with a message of each."""
+        return dict(await self.told())
+
+    async def told(self) -> list[tuple[str, str]]:
+        """The reason and message of each event, in no order."""
         found = await self._core.list_namespaced_event(self._namespace)
-        return {
-            event.reason: event.message
+        return [
+            (event.reason, event.message)
             for event in found.items
             if event.involved_object.name.startswith(self._name)
-        }
+        ]
 
 
 async def until(look: Callable[[], Awaitable[object]]) -> None:
