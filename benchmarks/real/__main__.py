@@ -18,12 +18,17 @@ from tools.testbed.description import Description, read_description
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
 
+_STEPS = ("accept", "launch", "complete", "round-trips")
+
 _COUNTED = 200
 """Runs whose round trips are counted."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench-real", description=__doc__)
+    parser.add_argument(
+        "--only", nargs="+", choices=_STEPS, default=_STEPS, help="these (default: all)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default 5)")
     parser.add_argument("--seconds", type=float, default=2, help="a turn, about (default 2)")
     parser.add_argument("--jobs", type=int, default=600, help="at most a turn (default 600)")
@@ -47,10 +52,14 @@ async def _measure(described: Description, options: argparse.Namespace) -> None:
         )
         runs = Length(options.seconds, least=500, most=5_000)
         jobs = Length(options.seconds, least=100, most=options.jobs)
-        print_contest(await accepting(arena, runs))
-        print_contest(await launching(arena, jobs))
-        print_contest(await completing(arena, runs))
-        print_round_trips(await count_round_trips(arena, _COUNTED), _COUNTED)
+        if "accept" in options.only:
+            print_contest(await accepting(arena, runs))
+        if "launch" in options.only:
+            print_contest(await launching(arena, jobs))
+        if "complete" in options.only:
+            print_contest(await completing(arena, runs))
+        if "round-trips" in options.only:
+            print_round_trips(await count_round_trips(arena, _COUNTED), _COUNTED)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Iterable, Sequence
 
+import psutil
+
 from benchmarks.real.contests import Contest
 from benchmarks.real.cpu import LOAD
 from benchmarks.real.round_trips import RoundTrips
@@ -32,6 +34,7 @@ def print_contest(contest: Contest) -> None:
     _print_rates(contest.title, contestants)
     _print_shares(contest)
     _print_cpu(contestants)
+    _print_whose(contest.service)
 
 
 def _print_rates(title: str, contestants: Sequence[Contestant]) -> None:
@@ -69,6 +72,18 @@ def _print_cpu(contestants: Sequence[Contestant]) -> None:
     print(f"{'':<36}" + "".join(f"{name:>13}" for name in columns))
     for one in contestants:
         print(f"{one.name:<36}" + "".join(f"{one.cpu(name):>13,.0f}" for name in columns))
+
+
+def _print_whose(service: Contestant) -> None:
+    """Say whose CPU time it is, and whether there was any left."""
+    ours, load = service.cpu(service.name), service.cpu(LOAD)
+    servers = sum(service.cpu(name) for name in service.components - {service.name})
+    cores = psutil.cpu_count() or 1
+    filled = service.rate * (ours + servers + load) / 1e6 / cores
+    print(
+        f"Of a {service.name}'s operation {ours:,.0f} µs are ours, {servers:,.0f} the servers', "
+        f"{load:,.0f} the load's: together {filled:.0%} of {cores} cores"
+    )
 
 
 def print_round_trips(counts: Iterable[RoundTrips], runs: int) -> None:
