@@ -47,6 +47,7 @@ test: $(READY) ## All tests that need no servers
 .PHONY: test-integration
 test-integration: $(READY) ## Tests against real servers, which it starts if there are none
 	@$(BIN)/python -m tools.testbed up || [ -z "$${CI:-}" ]
+	@$(BIN)/python -m tools.testbed up node --if-possible || [ -z "$${CI:-}" ]
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m integration $(ARGS)
 
 .PHONY: lint

@@ -7,6 +7,7 @@ from functools import partial
 
 from tools.testbed.commands import Testbed
 from tools.testbed.errors import TestbedError
+from tools.testbed.kubernetes.node.machine import obstacle
 from tools.testbed.places import Places
 from tools.testbed.servers import ON_REQUEST, SERVERS
 
@@ -19,6 +20,9 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status"])
     # No `choices`: argparse checks the empty list against them.
     parser.add_argument("server", nargs="*", help=_NAMES)
+    parser.add_argument(
+        "--if-possible", action="store_true", help="leave out a node that this machine can't have"
+    )
     arguments = parser.parse_args()
     unasked = set(SERVERS) if arguments.command == "down" else set(SERVERS) - ON_REQUEST
     names = [name for name in SERVERS if name in (arguments.server or unasked)]
@@ -26,6 +30,9 @@ def main() -> int:
         parser.error(
             f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"
         )
+    if arguments.if_possible and "node" in names and (why := obstacle()):
+        print(f"node: left out; {why}")
+        names.remove("node")
     testbed = Testbed(Places.from_environment(), SERVERS, partial(print, flush=True))
     try:
         if arguments.command == "status":

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,11 @@ def _lock(descriptor: int) -> bool:
 
 
 async def run(
-    command: Sequence[str], log: Path, folder: Path, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = _BUILD_SECONDS,
 ) -> None:
     """Run a tool in a folder to its end, its output appended to a log.
 
@@ -96,10 +101,13 @@ async def run(
         log: Where its output goes.
         folder: Where it runs.
         environment: What it finds beside the environment of this process.
+        seconds: How long it may take; then it is killed, with all that it started.
 
     Raises:
-        TestbedError: There is no such tool, or it failed. Shows the end of the log.
+        TestbedError: There is no such tool, or it failed, or took too long. Shows the end of the
+            log.
     """
+    named = " ".join(command[:4])
     with log.open("ab") as output:
         try:
             process = await asyncio.create_subprocess_exec(
@@ -109,15 +117,18 @@ async def run(
                 stderr=asyncio.subprocess.STDOUT,
                 cwd=folder,
                 env={**os.environ, **(environment or {})},
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise TestbedError(f"there is no {command[0]}") from error
         try:
-            async with asyncio.timeout(_BUILD_SECONDS):
+            async with asyncio.timeout(seconds):
                 code = await process.wait()
+        except TimeoutError as error:
+            raise with_log(f"{named} … took more than {seconds:.0f} s", log) from error
         finally:
             if process.returncode is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
     if code != 0:
-        raise with_log(f"{' '.join(command[:4])} … failed with exit code {code}", log)
+        raise with_log(f"{named} … failed with exit code {code}", log)

@@ -34,8 +34,8 @@ POD_PATIENCE = 180.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def deployment(
-    servers: Servers,
     node_server: NodeDescription,
+    servers: Servers,
     definitions: None,  # noqa: ARG001 - must be there first
 ) -> AsyncIterator[Deployment]:
     """Scheduler, receiver and supervisor, that know the examples by their own names.

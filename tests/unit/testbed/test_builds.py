@@ -1,6 +1,7 @@
 import asyncio
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tools.testbed.builds import built, key_of, locked, run
@@ -81,6 +82,18 @@ async def test_a_tool_that_fails_is_shown_with_the_end_of_its_log(tmp_path: Path
         await run(["sh", "-c", "echo no such module; exit 3"], tmp_path / "log", tmp_path)
 
 
+async def test_a_tool_that_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    command = ["sh", "-c", "sleep 60 & echo $! > child; wait"]
+
+    with pytest.raises(TestbedError, match=r"sh -c.*took more than 2 s"):
+        await run(command, tmp_path / "log", tmp_path, seconds=2)
+
+    child = int((tmp_path / "child").read_text())
+    async with asyncio.timeout(30):
+        while _lives(child):  # noqa: ASYNC110 - nothing tells of the end of an orphan
+            await asyncio.sleep(0.01)
+
+
 async def test_a_tool_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TestbedError, match="there is no no-such-tool"):
         await run(["no-such-tool"], tmp_path / "log", tmp_path)
@@ -94,3 +107,10 @@ def test_a_key_tells_what_is_built_from_other_things(tmp_path: Path) -> None:
 
     assert len({old, key_of(pins, "linux"), key_of(pins, "darwin")}) == 3
     assert key_of("a", "b") != key_of("ab")
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -3,6 +3,7 @@
 Only on Linux, as root, where packages are Debian's. All of it lives in one pid and mount namespace,
 which takes everything along when it ends: containers, mounts, what a kubelet writes to the system.
 
+- `machine`: whether this one can have a node
 - `packages`: containerd, runc, CNI's loopback and debootstrap, unpacked and not installed
 - `image`: a Debian with Python, and the examples on top of it
 - `configuration`: the settings of containerd and kubelet

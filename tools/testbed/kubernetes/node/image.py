@@ -33,6 +33,8 @@ _LEFT_OUT = (
     "var/lib/apt/lists",
 )
 _ASKED_SECONDS = 30.0
+# Many times what it takes: whoever waits longer waits for a network that is not there.
+_BUILD_SECONDS = 900.0
 
 
 async def base_layer(cache: Path, packages: Packages, say: Say) -> Path:
@@ -51,7 +53,13 @@ async def base_layer(cache: Path, packages: Packages, say: Say) -> Path:
             *(release, str(tree), site),
         ]
         folder = {"DEBOOTSTRAP_DIR": str(packages.debootstrap_folder)}
-        await run(command, cache / "node-image.log", draft, folder)
+        log = cache / "node-image.log"
+        try:
+            await run(command, log, draft, folder, _BUILD_SECONDS)
+        except TestbedError as error:
+            raise TestbedError(
+                f"no image could be made of the packages of {site}; debootstrap's log is {log}"
+            ) from error
         await asyncio.to_thread(_pack, tree, draft / "base.tar")
 
     return await built(cache, "node-image", "1", build, say) / "base.tar"

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.testbed.builds import Say, built, run
+from tools.testbed.errors import TestbedError
 from tools.testbed.tools import tool
 
+# Many times what it takes.
+_FETCH_SECONDS = 300.0
 _PACKAGES = ("containerd", "containernetworking-plugins", "debootstrap", "runc")
 
 
@@ -60,8 +63,13 @@ async def packages(cache: Path, say: Say) -> Packages:
             *("-o", f"Dir::State::Lists={private / 'lists'}", "-o", f"Dir::Cache={private}"),
             *("-o", "APT::Sandbox::User=root"),
         ]
-        await run([apt, *options, "update"], log, private)
-        await run([apt, *options, "download", *_PACKAGES], log, private)
+        try:
+            await run([apt, *options, "update"], log, private, seconds=_FETCH_SECONDS)
+            await run([apt, *options, "download", *_PACKAGES], log, private, seconds=_FETCH_SECONDS)
+        except TestbedError as error:
+            raise TestbedError(
+                f"apt could not fetch {', '.join(_PACKAGES)}; its log is {log}"
+            ) from error
         for package in sorted(private.glob("*.deb")):
             await run([dpkg, "-x", str(package), str(draft)], log, draft)
         shutil.rmtree(private)

@@ -15,6 +15,7 @@ from tools.testbed.kubernetes.api import Api
 from tools.testbed.kubernetes.kubeconfig import Endpoint
 from tools.testbed.kubernetes.node import configuration, rules
 from tools.testbed.kubernetes.node.image import write_archive
+from tools.testbed.kubernetes.node.machine import obstacle
 from tools.testbed.kubernetes.node.packages import Packages
 from tools.testbed.ports import free_ports
 from tools.testbed.processes import Process, start, until_ready
@@ -66,10 +67,11 @@ class RealNode:
         """Start the node and wait until pods may be sent to it.
 
         Raises:
-            TestbedError: This is no root, or it died or did not become ready; names the log.
+            TestbedError: This machine can't have one, or it died or did not become ready; names
+                the log.
         """
-        if os.geteuid() != 0:
-            raise TestbedError("a real node needs root: it mounts, and makes cgroups")
+        if why := obstacle():
+            raise TestbedError(why)
         await asyncio.to_thread(self._write, parts)
         async with Api(self._endpoint, self._administrator) as api:
             await api.create(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tools.testbed.builds import Say
 from tools.testbed.certificates import Authority
-from tools.testbed.description import NodeDescription, read_description
+from tools.testbed.description import KubernetesDescription, NodeDescription, read_description
 from tools.testbed.errors import TestbedError
 from tools.testbed.kubernetes.binaries import kubelet
 from tools.testbed.kubernetes.control_plane import ADMINISTRATORS
@@ -21,13 +21,12 @@ class NodeRoom:
 
     async def install(self, places: Places, say: Say) -> None:
         """Build the kubelet and the image, or find them in the cache."""
+        _cluster(places)
         await _parts(places, say)
 
     async def start(self, places: Places, say: Say) -> NodeDescription:
         """Start the node and describe it."""
-        cluster = read_description(places).kubernetes
-        if cluster is None:
-            raise TestbedError("a node needs a cluster: start kubernetes first")
+        cluster = _cluster(places)
         authority = Authority(places.certificates)
         node = RealNode(
             places.server("node"),
@@ -44,6 +43,13 @@ class NodeRoom:
             logs=str(node.logs),
             pid=process.pid,
         )
+
+
+def _cluster(places: Places) -> KubernetesDescription:
+    cluster = read_description(places).kubernetes
+    if cluster is None:
+        raise TestbedError("a node needs a cluster: start kubernetes first")
+    return cluster
 
 
 async def _parts(places: Places, say: Say) -> Parts:
