@@ -1,6 +1,7 @@
 """What a follower is told as objects come in, in any order, more than once, or not at all."""
 
 import random
+import uuid
 from datetime import UTC, datetime
 from functools import partial
 
@@ -154,9 +155,15 @@ def test_an_event_that_comes_before_its_job_waits_for_it() -> None:
 
 def test_events_that_wait_for_jobs_that_never_come_are_bounded() -> None:
     run, runs = recorded("never-starts"), KnownRuns()
-    for number in range(3000):
-        runs.event_applied(_event(run, "Pod", "Failed", LATE, uid=str(number)))
+    for _ in range(3000):
+        runs.event_applied(_event(run, "Pod", "Failed", LATE, name=f"{uuid.uuid4()}-abcde"))
     assert len(runs._events) == 1000
+
+
+def test_events_of_what_is_no_run_do_not_wait() -> None:
+    run, runs = recorded("never-starts"), KnownRuns()
+    runs.event_applied(_event(run, "Pod", "Failed", LATE, name="coredns-7c65d6cfc9-abcde"))
+    assert not runs._events
 
 
 def test_events_that_mean_nothing_are_not_told() -> None:
@@ -178,11 +185,11 @@ def test_the_jobs_that_a_job_owns_are_known_until_they_go() -> None:
     assert runs.children("parent-uid") == []
 
 
-def _event(run: RecordedRun, kind: str, reason: str, at: datetime, uid: str = "event-uid") -> Event:
+def _event(run: RecordedRun, kind: str, reason: str, at: datetime, name: str = "") -> Event:
     subject = run.job.metadata if kind == "Job" else run.pods[0].metadata
     return Event(
-        metadata=msgspec.structs.replace(subject, uid=uid),
-        involved_object=InvolvedObject(kind=kind, name=subject.name, uid=subject.uid),
+        metadata=msgspec.structs.replace(subject, uid=f"event-{reason}"),
+        involved_object=InvolvedObject(kind=kind, name=name or subject.name, uid=subject.uid),
         reason=reason,
         message="said the kubelet",
         last_timestamp=at,

@@ -117,6 +117,14 @@ async def test_a_context_is_found_by_its_name(path: Path) -> None:
             "no.crt can't be read: No such file or directory",
         ),
         (
+            {
+                "clusters": [
+                    {"name": "eu", "cluster": {"server": SERVER, "proxy-url": "socks5://p"}}
+                ]
+            },
+            "proxy-url of cluster 'eu' is none of HTTP",
+        ),
+        (
             {"users": [{"name": "me", "user": {"client-certificate-data": "???"}}]},
             "client-certificate-data is not base64",
         ),

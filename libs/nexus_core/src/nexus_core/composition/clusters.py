@@ -1,5 +1,6 @@
 """The clusters that a service reaches."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -38,10 +39,7 @@ async def open_clusters(
     """
     if settings.uses_kubernetes:
         async with AsyncExitStack() as stack:
-            yield {
-                name: await _open_cluster(name, source, setting, settings, clock, stack)
-                for name, (source, setting) in _sources(settings).items()
-            }
+            yield await _open_kubernetes(settings, clock, stack)
         return
     if settings.shard_kube_config_path:
         raise SettingsError(f"{_FOLDER}: names clusters, but {_TYPE} says 'process'")
@@ -54,6 +52,25 @@ async def open_clusters(
         settings=ProcessClusterSettings(max_pods=section.max_pods),
     ) as cluster:
         yield {section.name: cluster}
+
+
+async def _open_kubernetes(
+    settings: ServiceSettings, clock: Clock, stack: AsyncExitStack
+) -> Mapping[str, Cluster]:
+    # All at once: each may have to wait for a program that hands out credentials.
+    opened = await asyncio.gather(
+        *(
+            _open_cluster(name, source, setting, settings, clock, stack)
+            for name, (source, setting) in _sources(settings).items()
+        ),
+        return_exceptions=True,
+    )
+    clusters: dict[str, Cluster] = {}
+    for cluster in opened:
+        if isinstance(cluster, BaseException):
+            raise cluster
+        clusters[cluster.name] = cluster
+    return clusters
 
 
 async def _open_cluster(

@@ -1,8 +1,8 @@
 """Requests to one API server."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -147,31 +147,30 @@ class Connection:
         params: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - for a stream, of which this is the head
     ) -> aiohttp.ClientResponse:
-        try:
-            # Headers must come in time, though the body may not end for minutes.
+        target = _target(path, params)
+        # Headers must come in time, though the body may not end for minutes.
+        with self._in_our_words(grant):
             async with asyncio.timeout(self._patience):
                 return await self._streams.get(
-                    _url(grant, _target(path, params)), timeout=timeout, **_presenting(grant, None)
+                    _url(grant, target), timeout=timeout, **_presenting(grant, None)
                 )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._were_cut = True
-            raise self.unreachable(grant, error, self._patience) from error
-        except asyncio.CancelledError:
-            self._were_cut = True
-            raise
 
     async def _exchange(
         self, grant: Grant, method: str, target: str, body: bytes | None, content_type: str
     ) -> Answer:
-        try:
+        presented = _presenting(grant, content_type if body is not None else None)
+        timeout = aiohttp.ClientTimeout(total=self._patience)
+        with self._in_our_words(grant):
             async with self._requests.request(
-                method,
-                _url(grant, target),
-                data=body,
-                timeout=aiohttp.ClientTimeout(total=self._patience),
-                **_presenting(grant, content_type if body is not None else None),
+                method, _url(grant, target), data=body, timeout=timeout, **presented
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
+
+    @contextmanager
+    def _in_our_words(self, grant: Grant) -> Iterator[None]:
+        """Translate failures of the network, and remember that a connection was cut."""
+        try:
+            yield
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._were_cut = True
             raise self.unreachable(grant, error, self._patience) from error

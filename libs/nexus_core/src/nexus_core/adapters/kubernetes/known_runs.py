@@ -22,10 +22,10 @@ from nexus_core.adapters.kubernetes.statuses import (
     pod_story,
     started_at,
 )
-from nexus_core.domain.names import RunKey
+from nexus_core.domain.names import RunKey, is_request_id
 from nexus_core.domain.observation import ObjectKind, Observation
 
-# Events whose Job has not been seen: it comes within moments, or is long gone.
+# Jobs that events tell of and that have not been seen: they come within moments, or are long gone.
 _PARKED = 1000
 
 Told = tuple[str, str, str]
@@ -48,9 +48,9 @@ class KnownRuns:
     def __init__(self) -> None:
         self._runs: dict[str, KnownRun] = {}
         self._children: dict[str, set[str]] = {}
-        # By the name of the Job that they wait for.
+        # By the name of the Job that they wait for, and by uid.
         self._pods: dict[str, dict[str, Pod]] = {}
-        self._events: OrderedDict[str, Event] = OrderedDict()
+        self._events: OrderedDict[str, dict[str, Event]] = OrderedDict()
 
     def children(self, uid: str) -> list[str]:
         """Return the names of the Jobs that the Job of a uid owns."""
@@ -118,13 +118,15 @@ class KnownRuns:
 
     def event_applied(self, event: Event) -> list[Observation]:
         """Take up an event; return what it tells that was not told."""
-        run = self._runs.get(_job_of(event))
-        if run is None:
-            self._events[event.metadata.uid] = event
-            while len(self._events) > _PARKED:
+        name = _job_of(event)
+        run = self._runs.get(name)
+        if run is not None:
+            return self._event_news(run, event)
+        if is_request_id(name):
+            self._events.setdefault(name, {})[event.metadata.uid] = event
+            if len(self._events) > _PARKED:
                 self._events.popitem(last=False)
-            return []
-        return self._event_news(run, event)
+        return []
 
     def _pod_news(self, run: KnownRun, pod: Pod) -> list[Observation]:
         uid = pod.metadata.uid
@@ -138,9 +140,8 @@ class KnownRuns:
         return _untold(run, [seen], event.involved_object.uid)
 
     def _parked_news(self, run: KnownRun) -> list[Observation]:
-        name = run.job.metadata.name
-        parked = [uid for uid, event in self._events.items() if _job_of(event) == name]
-        return [seen for uid in parked for seen in self._event_news(run, self._events.pop(uid))]
+        parked = self._events.pop(run.job.metadata.name, {})
+        return [seen for event in parked.values() for seen in self._event_news(run, event)]
 
     def _ending(self, run: KnownRun) -> Ending | None:
         return ended_last(run.pods.values())

@@ -115,6 +115,8 @@ class KubeconfigFile:
             user = _find("user", context.user, file.users).user or user
         if not cluster.server.startswith(("https://", "http://")):
             raise InvalidInputError(f"server of cluster '{context.cluster}' is no URL")
+        if cluster.proxy_url and not cluster.proxy_url.startswith(("https://", "http://")):
+            raise InvalidInputError(f"proxy-url of cluster '{context.cluster}' is none of HTTP")
         handed_out = await self._ask(user.exec, cluster, anew=anew)
         return Access(
             server=cluster.server.rstrip("/"),
