@@ -67,6 +67,32 @@ async def test_as_many_launches_are_under_way_as_there_are_workers(
     assert len(launcher.launched) == 5
 
 
+async def test_a_cluster_that_refuses_is_sent_less_and_no_run_is_lost(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(
+        launcher, clock, rate_limit_elements_per_second=10.0, rate_limit_elements_burst=1
+    )
+    (lane,) = queue._lanes.values()
+    runs = [a_buffered_run() for _ in range(60)]
+    for run in runs:
+        queue.put(run)
+    launcher.errors["standalone"] = UnavailableError("too many requests", retry_after=3)
+    queue.start(tasks)
+    await clock.advance(1)
+    assert lane.launch_rate() == 5
+    launcher.errors.clear()
+
+    await clock.advance(2)
+    assert len(launcher.launched) <= 2
+    await clock.advance(5)
+    assert 20 <= len(launcher.launched) <= 40
+    await clock.advance(10)
+
+    assert sorted(run.key for run in launcher.launched) == sorted(run.key for run in runs)
+    assert lane.launch_rate() > 7
+
+
 async def test_each_cluster_has_a_rate_limit_of_its_own(
     launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
 ) -> None:

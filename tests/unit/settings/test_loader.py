@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 from msgspec import field
 
-from nexus_core.settings.loader import Section, SettingsError, load, setting_names, variable_of
+from nexus_core.settings.loader import (
+    Section,
+    SettingsError,
+    api_server_address,
+    load,
+    setting_names,
+    variable_of,
+)
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.settings.values import ByteSize, Duration, Secret
 
@@ -178,3 +185,19 @@ def test_a_file_that_is_not_yaml_is_one_line_that_quotes_none_of_it(
         load(Outer, {}, file)
     assert "hush" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({}, ""),
+        (
+            {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"},
+            "10.0.0.1:6443",
+        ),
+        ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "10.0.0.1:443"),
+        ({"KUBERNETES_SERVICE_HOST": "fd00::1"}, "[fd00::1]:443"),
+    ],
+)
+def test_a_pod_is_told_where_its_api_server_is(environ: dict[str, str], address: str) -> None:
+    assert api_server_address(environ) == address
