@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import time
 
 import psutil
@@ -34,6 +35,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=600, help="at most a turn (default 600)")
     options = parser.parse_args()
     configure_logging("bench", LogLevel.WARNING, LogFormat.JSON)
+    # As Ctrl-C does: what was made on the servers is to be removed all the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         described = read_description(Places.from_environment())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
