@@ -20,7 +20,9 @@ import itertools
 import json
 import os
 import random
+import signal
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -115,8 +117,10 @@ class Run:
 
         An `AlgorithmError` becomes the run's failure, told to its caller. Any other exception
         passes through: Python prints it and ends with exit code 1, and the template's
-        `errorHandlingBehaviour` says whether that is worth another try.
+        `errorHandlingBehaviour` says whether that is worth another try. Told to end by SIGTERM, as
+        when the run is cancelled or its deadline is over, the process ends with exit code 143.
         """
+        _end_when_told()
         try:
             result = algorithm(self.read_payload())
         except AlgorithmError as error:
@@ -228,6 +232,19 @@ class Run:
                     raise NexusError(f"{error}; giving up") from error
                 print(f"{error}; trying again in {pause:.1f} s", file=sys.stderr, flush=True)
                 self._sleep(pause)
+
+
+def _end_when_told() -> None:
+    """Let SIGTERM end this process, unless it handles that signal in a way of its own.
+
+    The first process of a container is spared signals that it doesn't handle: it would go on until
+    its grace is over, half a minute, and then be killed.
+    """
+    # Python allows it in no other thread.
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 class _TryAgainError(Exception):

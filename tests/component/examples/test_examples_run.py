@@ -1,6 +1,8 @@
 """Each example, started as its template says, against a Nexus that keeps what it is told."""
 
+import os
 import shutil
+import signal
 from typing import Any
 
 import msgspec
@@ -108,6 +110,20 @@ async def test_overstays_deadline_says_nothing_before_its_deadline(nexus: TinyNe
     environment = example_templates()["overstays-deadline"].spec.runtime_environment
     assert environment is not None
     assert environment.deadline_seconds == 2
+
+
+async def test_an_algorithm_that_is_told_to_end_does_not_leave_it_to_the_system(
+    nexus: TinyNexus,
+) -> None:
+    run = await nexus.submit("overstays-deadline", example_request("overstays-deadline"))
+    async for _ in run.lines():
+        break
+
+    os.kill(run.pid, signal.SIGTERM)
+
+    exit_code, output = await run.ended()
+    # Of its own accord: the first process of a container would not die of the signal, with -15.
+    assert (exit_code, output) == (143, "")
 
 
 def test_does_not_start_names_a_program_that_is_nowhere() -> None:
