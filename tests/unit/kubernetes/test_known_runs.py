@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from nexus_core.adapters.kubernetes.known_runs import KnownRuns
-from nexus_core.adapters.kubernetes.objects import ObjectName, OwnerReference
+from nexus_core.adapters.kubernetes.objects import ObjectName
 from nexus_core.adapters.kubernetes.runs import Event, InvolvedObject, JobState
 from nexus_core.domain.observation import Observation
 from support.recorded_runs import SCENES, RecordedRun, recorded
@@ -172,17 +172,6 @@ def test_events_that_mean_nothing_are_not_told() -> None:
     for pod in run.pods:
         runs.pod_applied(pod)
     assert [told for event in run.events for told in runs.event_applied(event)] == []
-
-
-def test_the_jobs_that_a_job_owns_are_known_until_they_go() -> None:
-    run, runs = recorded("runs"), KnownRuns()
-    owner = OwnerReference(kind="Job", name="parent", uid="parent-uid")
-    metadata = msgspec.structs.replace(run.job.metadata, owner_references=(owner,))
-    runs.job_applied(msgspec.structs.replace(run.job, metadata=metadata))
-    assert runs.children("parent-uid") == [run.job.metadata.name]
-
-    runs.job_deleted(ObjectName.of(metadata))
-    assert runs.children("parent-uid") == []
 
 
 def _event(run: RecordedRun, kind: str, reason: str, at: datetime, name: str = "") -> Event:

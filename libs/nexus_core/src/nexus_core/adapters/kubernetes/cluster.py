@@ -52,7 +52,7 @@ class KubernetesCluster:
         self._clock = clock
         self._pace = pace
         self._namespace = namespace
-        self._jobs = JobClient(connection, namespace, clock, _DELETION_SECONDS, self._children)
+        self._jobs = JobClient(connection, namespace, clock, _DELETION_SECONDS)
         self._feeds: set[RunFeed] = set()
 
     @property
@@ -102,13 +102,6 @@ class KubernetesCluster:
     async def ping(self) -> None:
         """Return when Jobs can be listed."""
         await self._jobs.ping()
-
-    def _children(self, uid: str) -> list[str] | None:
-        """Return the Jobs that a Job owns, as far as a follower knows them without asking."""
-        for feed in self._feeds:
-            if (children := feed.children(uid)) is not None:
-                return children
-        return None
 
     def _watches(self) -> Watches:
         of_runs = {"labelSelector": RUN_SELECTOR}

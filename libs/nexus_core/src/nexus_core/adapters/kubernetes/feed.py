@@ -50,18 +50,11 @@ class RunFeed:
         self._queue: asyncio.Queue[tuple[type[_Object], _Item] | _Enough | Exception]
         self._queue = asyncio.Queue(_WAITING)
         self._runs = KnownRuns()
-        self._is_complete = False
 
     @property
     def age(self) -> float | None:
         """Seconds since the watch of Jobs heard anything; None: never yet."""
         return self._watches.jobs.age
-
-    def children(self, uid: str) -> list[str] | None:
-        """Return the names of the Jobs that a Job owns; None when this feed can't tell."""
-        if not self._is_complete or self._watches.jobs.trouble:
-            return None
-        return self._runs.children(uid)
 
     async def observations(self) -> AsyncGenerator[Observation, None]:
         """Tell what can still be told of the Jobs that are there, then what happens; never ends."""
@@ -75,7 +68,6 @@ class RunFeed:
             for kind, item in await self._collect():
                 for seen in await self._news(kind, item):
                     yield seen
-            self._is_complete = True
             while True:
                 match await self._queue.get():
                     case (kind, item):

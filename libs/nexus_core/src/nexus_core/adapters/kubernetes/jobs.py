@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from nexus_core.adapters.kubernetes.answers import Answer
 from nexus_core.adapters.kubernetes.connection import MERGE_PATCH, Connection
 from nexus_core.adapters.kubernetes.objects import ObjectMeta
+from nexus_core.adapters.kubernetes.offspring import Offspring
 from nexus_core.adapters.kubernetes.refusals import is_there_already, refusal_of
 from nexus_core.adapters.kubernetes.runs import (
     JOB_NAME_LABEL,
@@ -34,9 +35,6 @@ _PAGE = 500
 _NOT_FOUND = 404
 _CONFLICT = 409
 
-Children = Callable[[str], list[str] | None]
-"""Tells the names of the Jobs that the Job of a uid owns; None: not known, and must be asked."""
-
 
 class JobClient:
     """Jobs of runs, and of them alone, at one API server and in one namespace."""
@@ -47,13 +45,12 @@ class JobClient:
         namespace: str,
         clock: Clock,
         patience: float,
-        children: Children,
     ) -> None:
         """`patience` is in seconds, for a deletion that is to be waited for."""
         self._connection = connection
         self._clock = clock
         self._patience = patience
-        self._children = children
+        self._offspring = Offspring(self._owned)
         self.jobs_path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self.pods_path = f"/api/v1/namespaces/{namespace}/pods"
 
@@ -183,20 +180,13 @@ class JobClient:
 
     async def _release_children(self, uid: str) -> None:
         """Let the Jobs that a Job owns be owned by it no more, so that they don't go with it."""
-        names = self._children(uid)
-        if names is None:
-            names = [
-                child.metadata.name
-                async for child in self._list(self.jobs_path, RUN_SELECTOR, _job_pages)
-                if any(owner.uid == uid for owner in child.metadata.owner_references)
-            ]
-        for name in names:
+        for name in await self._offspring.of(uid):
             answer = await self._connection.request("GET", f"{self.jobs_path}/{name}")
             if answer.status == _NOT_FOUND:
                 continue
             if not answer.ok:
                 raise self.refused(answer, "read Jobs")
-            metadata = self._decode(_owned, answer).metadata
+            metadata = self._decode(_owned_heads, answer).metadata
             owners = [o for o in metadata.get("ownerReferences", ()) if o.get("uid") != uid]
             # The version guards the list as a whole; who changed it meanwhile is heard next time.
             patch = {
@@ -213,6 +203,13 @@ class JobClient:
             )
             if not answer.ok and answer.status != _NOT_FOUND:
                 raise self.refused(answer, "patch Jobs, to keep the children of one that goes")
+
+    async def _owned(self) -> dict[str, list[str]]:
+        owned: defaultdict[str, list[str]] = defaultdict(list)
+        async for job in self._list(self.jobs_path, RUN_SELECTOR, _job_pages):
+            for owner in job.metadata.owner_references:
+                owned[owner.uid].append(job.metadata.name)
+        return owned
 
     async def _until_gone(self, key: RunKey, uid: str) -> None:
         backoff = Backoff(base=0.1, maximum=1.0)
@@ -271,7 +268,7 @@ class _Page(msgspec.Struct, Generic[T], frozen=True):
 
 
 _heads = msgspec.json.Decoder(_Head)
-_owned = msgspec.json.Decoder(_Owned)
+_owned_heads = msgspec.json.Decoder(_Owned)
 _jobs = msgspec.json.Decoder(Job)
 _job_pages = msgspec.json.Decoder(_Page[Job])
 _pod_pages = msgspec.json.Decoder(_Page[Pod])

@@ -47,14 +47,9 @@ class KnownRuns:
 
     def __init__(self) -> None:
         self._runs: dict[str, KnownRun] = {}
-        self._children: dict[str, set[str]] = {}
         # By the name of the Job that they wait for, and by uid.
         self._pods: dict[str, dict[str, Pod]] = {}
         self._events: OrderedDict[str, dict[str, Event]] = OrderedDict()
-
-    def children(self, uid: str) -> list[str]:
-        """Return the names of the Jobs that the Job of a uid owns."""
-        return sorted(self._children.get(uid, ()))
 
     def lacks_pods(self, job: Job) -> bool:
         """Tell whether a Job has ended, and no pod seen so far says how.
@@ -77,11 +72,8 @@ class KnownRuns:
             return []
         run = self._runs.get(name)
         if run is None or run.job.metadata.uid != job.metadata.uid:
-            self._forget_children(run)
             run = KnownRun(key=key, job=job, pods={}, told=set())
             self._runs[name] = run
-            for owner in job.metadata.owner_references:
-                self._children.setdefault(owner.uid, set()).add(name)
         run.job = job
         news = []
         for pod in self._pods.pop(name, {}).values():
@@ -95,7 +87,7 @@ class KnownRuns:
 
     def job_deleted(self, name: ObjectName) -> None:
         """Forget a Job: of a run without one, nothing is told."""
-        self._forget_children(self._runs.pop(name.name, None))
+        self._runs.pop(name.name, None)
 
     def pod_applied(self, pod: Pod) -> list[Observation]:
         """Take up the state of a pod; return what is new in it."""
@@ -149,13 +141,6 @@ class KnownRuns:
     def _is_told(self, run: KnownRun | None, job: Job) -> bool:
         uid = job.metadata.uid
         return run is not None and any(told[0] == uid for told in run.told)
-
-    def _forget_children(self, run: KnownRun | None) -> None:
-        for owner in run.job.metadata.owner_references if run else ():
-            siblings = self._children.get(owner.uid, set())
-            siblings.discard(run.job.metadata.name if run else "")
-            if not siblings:
-                self._children.pop(owner.uid, None)
 
 
 def _untold(run: KnownRun, story: Iterable[Observation], uid: str) -> list[Observation]:
