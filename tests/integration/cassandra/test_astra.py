@@ -12,6 +12,7 @@ import ssl
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -40,7 +41,8 @@ class Metadata:
         self.answer = b""
 
     async def serve(self) -> asyncio.Server:
-        issued = self.authority.issue("astra-metadata")
+        # The authority is the testbed's, and its folder shared: a name that no other test writes.
+        issued = self.authority.issue(f"astra-metadata-{uuid4()}")
         context = ssl.create_default_context(
             ssl.Purpose.CLIENT_AUTH, cafile=self.authority.certificate
         )
