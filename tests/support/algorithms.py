@@ -25,9 +25,13 @@ class Algorithms:
         outcome: Outcome,
         duration: str = "200ms",
         cluster: str = "shard-0",
+        payloads: dict[str, str] | None = None,
         **runtime_environment: Any,
     ) -> str:
-        """Publish an algorithm whose pods end in some way; return its name."""
+        """Publish an algorithm whose pods end in some way; return its name.
+
+        `payloads` is its `payloadConfiguration`.
+        """
         workgroup = await self._workgroup(cluster)
         name = f"{outcome}-{len(self._published)}-{self._suffix}"
         annotations = {OUTCOME: outcome.value, DURATION: duration}
@@ -44,6 +48,7 @@ class Algorithms:
                     "group": API_GROUP,
                     "kind": "NexusAlgorithmWorkgroup",
                 },
+                "payloadConfiguration": payloads or {},
                 "runtimeEnvironment": {
                     "deadlineSeconds": 300,
                     "maximumRetries": 0,

@@ -61,6 +61,7 @@ class World:
                 index=self.stores.index,
                 leases=self.stores.leases,
                 payloads=self.stores.payloads,
+                buffered_payloads=self.stores.buffered_payloads,
                 catalogue=self.catalogue,
                 clusters={self.cluster.name: self.cluster},
                 urls=self.stores.urls,

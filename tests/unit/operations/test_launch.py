@@ -1,13 +1,17 @@
 """Every way in which starting a run's Job can end."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from nexus_core.adapters.folder.payload_store import FolderPayloadStore
 from nexus_core.domain.cancellation import cancellation
+from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.domain.errors import (
     ConflictError,
     InvalidInputError,
@@ -19,6 +23,7 @@ from nexus_core.domain.request import CancellationPolicy, CancellationRequest, P
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from nexus_core.operations.launch import BufferedRun, Launched, Launcher
 from nexus_core.operations.settle import Settler
+from nexus_core.ports.payload_store import PayloadStore
 from support.clock import ManualClock
 from support.jobs import URLS
 from support.services import World
@@ -318,6 +323,54 @@ async def test_a_launch_where_there_is_no_payload_store_leaves_old_urls_as_they_
     stores, cluster = world.stores, world.cluster
     launcher = Launcher(
         stores.store, None, {cluster.name: cluster}, Settler(stores.store, told), clock
+    )
+    await clock.advance(run.valid_for.total_seconds())
+
+    assert await launcher.launch(run) is Launched.RUNNING
+
+    assert cluster.manifests[key] == msgspec.json.decode(run.manifest)
+
+
+@pytest.mark.parametrize(("serialization", "renewed_by"), [("", "one"), ("backend", "two")])
+async def test_the_url_of_a_payload_is_renewed_by_the_store_that_has_it(
+    world: World, told: Told, clock: ManualClock, serialization: str, renewed_by: str
+) -> None:
+    key = await store_run(world)
+    run = msgspec.structs.replace(await buffered(world, key), payload_serialization=serialization)
+    stores, cluster, root = world.stores, world.cluster, world.folder
+    async with a_folder(root, "one", clock) as one, a_folder(root, "two", clock) as two:
+        launcher = Launcher(
+            stores.store, one, {cluster.name: cluster}, Settler(stores.store, told), clock, two
+        )
+        await clock.advance(run.valid_for.total_seconds())
+
+        assert await launcher.launch(run) is Launched.RUNNING
+
+    assert (
+        f"http://{renewed_by}/data/v1/payloads/"
+        in msgspec.json.encode(cluster.manifests[key]).decode()
+    )
+
+
+def a_folder(
+    root: Path, name: str, clock: ManualClock
+) -> AbstractAsyncContextManager[PayloadStore]:
+    """A payload store whose URLs show which one it is."""
+    urls = SignedUrls(f"http://{name}", b"a secret of tests")
+    return FolderPayloadStore.open(root / name, urls, clock)
+
+
+async def test_a_launch_where_its_url_cannot_be_signed_leaves_old_urls_as_they_are(
+    world: World, told: Told, clock: ManualClock
+) -> None:
+    key = await store_run(world)
+    run = await buffered(world, key)
+    stores, cluster = world.stores, world.cluster
+    trouble = Trouble()
+    trouble.breaks("download_url", error=InvalidInputError("schedulers share no secret"))
+    payloads = trouble.befalls(stores).payloads
+    launcher = Launcher(
+        stores.store, payloads, {cluster.name: cluster}, Settler(stores.store, told), clock
     )
     await clock.advance(run.valid_for.total_seconds())
 

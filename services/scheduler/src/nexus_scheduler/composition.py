@@ -29,6 +29,7 @@ async def open_deployed_scheduler(settings: SchedulerSettings) -> AsyncIterator[
             index=stores.index,
             leases=stores.leases,
             payloads=stores.payloads,
+            buffered_payloads=stores.buffered_payloads,
             catalogue=await stack.enter_async_context(open_catalogue(settings, clusters, clock)),
             clusters=clusters,
             urls=stores.urls,

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from msgspec import UNSET
 
+from nexus_core.domain.acceptance import payload_serialization
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
 from nexus_core.domain.errors import NotFoundError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
+from nexus_core.operations.payload_places import PayloadPlaces
 from nexus_core.ports.payload_store import Content
 from nexus_scheduler.errors import NoPayloadError
 from nexus_scheduler.parts import SchedulerParts
@@ -29,6 +31,7 @@ class Lookup:
         self._store = parts.store
         self._index = parts.index
         self._payloads = parts.payloads
+        self._places = PayloadPlaces(parts.payloads, parts.buffered_payloads)
         self._clock = parts.clock
         self._waiters = waiters
         self._url_valid_for = url_valid_for
@@ -84,11 +87,13 @@ class Lookup:
         Raises:
             NotFoundError: there is no such run.
             NoPayloadError: no payload is stored for it.
+            InvalidInputError: its URL can't be made here.
         """
         checkpoint = await self.checkpoint(key)
         if not checkpoint.payload_uri:
             raise NoPayloadError(f"no payload is stored for run {key}")
-        return await self._payloads.download_url(
+        payloads = self._places.of(payload_serialization(checkpoint.applied_configuration))
+        return await payloads.download_url(
             Content.PAYLOAD, key, self._url_valid_for, checkpoint.content_hash
         )
 

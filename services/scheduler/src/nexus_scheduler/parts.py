@@ -22,6 +22,8 @@ class SchedulerParts:
     index: RunIndex
     leases: LeaseStore
     payloads: PayloadStore
+    buffered_payloads: PayloadStore | None = None
+    """Those serialized to the `backend`; None where they go to `payloads`, too."""
     catalogue: Catalogue
     clusters: Mapping[str, Cluster]
     """By the name that workgroups give them."""

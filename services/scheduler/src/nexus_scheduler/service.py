@@ -88,7 +88,14 @@ class _Scheduler:
 
     def _make_queue(self) -> LaunchQueue:
         parts, config = self._parts, self._settings.s3_buffer.buffer_config
-        launcher = Launcher(parts.store, parts.payloads, parts.clusters, self._settler, parts.clock)
+        launcher = Launcher(
+            parts.store,
+            parts.payloads,
+            parts.clusters,
+            self._settler,
+            parts.clock,
+            parts.buffered_payloads,
+        )
         metrics = QueueMetrics(self._registry)
         lanes = {
             name: Lane(name, launcher, config, parts.clock, metrics)

@@ -15,6 +15,7 @@ from nexus_core.domain.acceptance import (
     accept_run,
     decode_request,
     parent_job,
+    payload_serialization,
     plan_run,
 )
 from nexus_core.domain.checkpoint import Acceptance, Checkpoint, IdempotencyKey
@@ -24,7 +25,8 @@ from nexus_core.domain.names import RESOURCE_NAME_RULE, RunKey, is_resource_name
 from nexus_core.domain.standard_runs import StandardRuns
 from nexus_core.domain.template import Workgroup
 from nexus_core.operations.launch import BufferedRun
-from nexus_core.ports.payload_store import Content
+from nexus_core.operations.payload_places import PayloadPlaces
+from nexus_core.ports.payload_store import Content, PayloadStore
 from nexus_scheduler.errors import KeyReusedError, UnknownAlgorithmError
 from nexus_scheduler.metrics import RunMetrics
 from nexus_scheduler.parts import Identity, SchedulerParts
@@ -44,7 +46,7 @@ class Submitter:
     ) -> None:
         self._catalogue = parts.catalogue
         self._store = parts.store
-        self._payloads = parts.payloads
+        self._places = PayloadPlaces(parts.payloads, parts.buffered_payloads)
         self._clusters = parts.clusters
         self._clock = parts.clock
         self._queue = queue
@@ -60,7 +62,8 @@ class Submitter:
         With an idempotency key, the same request again returns the first one's id.
 
         Raises:
-            InvalidInputError: the request is wrong, or names what does not exist.
+            InvalidInputError: the request is wrong, names what does not exist, or its payload is
+                larger than where it is to go.
             KeyReusedError: the key came with another request before.
             OverloadedError: the queue is full.
             UnavailableError: a store can't be used now; nothing was accepted.
@@ -75,8 +78,9 @@ class Submitter:
             return earlier.request_id
         parent = await self._parent(plan)
         with self._queue.places:
-            run = await self._make(plan, workgroup, parent, dry_run=dry_run)
-            acceptance = await self._record(run, claim)
+            payloads = self._places.of(payload_serialization(plan.spec))
+            run = await self._make(plan, workgroup, parent, payloads, dry_run=dry_run)
+            acceptance = await self._record(run, claim, payloads)
             if not acceptance.replayed and not dry_run:
                 self._queue.put(BufferedRun.of(run.checkpoint, run.job))
         if not acceptance.replayed:
@@ -126,6 +130,7 @@ class Submitter:
         plan: RunPlan,
         workgroup: Workgroup,
         parent: Checkpoint | None,
+        payloads: PayloadStore,
         *,
         dry_run: bool,
     ) -> AcceptedRun:
@@ -133,10 +138,8 @@ class Submitter:
         key = RunKey(plan.algorithm, str(uuid_utils.uuid7()))
         valid_for = plan.payload_valid_for
         urls = RunUrls(
-            payload=await self._payloads.download_url(
-                Content.PAYLOAD, key, valid_for, plan.content_hash
-            ),
-            result_upload=await self._payloads.upload_url(Content.RESULT, key, valid_for),
+            payload=await payloads.download_url(Content.PAYLOAD, key, valid_for, plan.content_hash),
+            result_upload=await payloads.upload_url(Content.RESULT, key, valid_for),
             receiver=self._identity.receiver_url,
             scheduler=self._identity.scheduler_url,
         )
@@ -163,14 +166,16 @@ class Submitter:
         status = await cluster.find_job(parent.key) if cluster else None
         return ParentJob(job.cluster, status.uid) if status else None
 
-    async def _record(self, run: AcceptedRun, claim: IdempotencyKey | None) -> Acceptance:
+    async def _record(
+        self, run: AcceptedRun, claim: IdempotencyKey | None, payloads: PayloadStore
+    ) -> Acceptance:
         """Make a run durable: its payload first, then all else at once."""
         key = run.key
-        await self._payloads.put(Content.PAYLOAD, key, run.payload)
+        await payloads.put(Content.PAYLOAD, key, run.payload)
         try:
             acceptance = await self._store.accept(run.checkpoint, run.job, claim)
         except ConflictError as error:
-            await self._discard(key)
+            await _discard(payloads, key)
             raise KeyReusedError(str(error)) from error
         except UnavailableError:
             # Unknown: it may have been written. An error now would make the client send the run
@@ -180,16 +185,17 @@ class Submitter:
                 raise
             return Acceptance(key.request_id)
         if acceptance.replayed:
-            await self._discard(key)
+            await _discard(payloads, key)
         return acceptance
 
-    async def _discard(self, key: RunKey) -> None:
-        """Remove the payload of a run that came to nothing."""
-        try:
-            await self._payloads.delete(Content.PAYLOAD, key)
-        except UnavailableError as error:
-            # The answer is known already, and garbage must not change it.
-            log.warning("payload left behind", request_id=key.request_id, error=str(error))
+
+async def _discard(payloads: PayloadStore, key: RunKey) -> None:
+    """Remove the payload of a run that came to nothing."""
+    try:
+        await payloads.delete(Content.PAYLOAD, key)
+    except UnavailableError as error:
+        # The answer is known already, and garbage must not change it.
+        log.warning("payload left behind", request_id=key.request_id, error=str(error))
 
 
 def _unknown(algorithm: str) -> InvalidInputError:

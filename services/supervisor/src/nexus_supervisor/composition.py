@@ -29,6 +29,7 @@ async def open_deployed_supervisor(settings: SupervisorSettings) -> AsyncIterato
             index=stores.index,
             leases=stores.leases,
             payloads=stores.payloads,
+            buffered_payloads=stores.buffered_payloads,
             clusters=await stack.enter_async_context(open_clusters(settings, clock)),
             callback=await stack.enter_async_context(
                 open_callback(settings, stores.leases, clock, tasks)

@@ -21,6 +21,8 @@ class SupervisorParts:
     leases: LeaseStore
     payloads: PayloadStore | None
     """Renews the URLs of runs that waited long; None where only schedulers reach it."""
+    buffered_payloads: PayloadStore | None = None
+    """Likewise, of payloads serialized to the `backend`; None where they are in `payloads`."""
     clusters: Mapping[str, Cluster]
     """Those that this supervisor looks after."""
     callback: SchedulerCallback

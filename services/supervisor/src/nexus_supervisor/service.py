@@ -66,7 +66,14 @@ def _look_after(
     metrics.watch_silence(name, cluster.silence)
     settler = Settler(parts.store, parts.callback)
     enforcer = Enforcer(parts, cluster, settler, metrics)
-    launcher = Launcher(parts.store, parts.payloads, parts.clusters, settler, parts.clock)
+    launcher = Launcher(
+        parts.store,
+        parts.payloads,
+        parts.clusters,
+        settler,
+        parts.clock,
+        parts.buffered_payloads,
+    )
     config = settings.s3_buffer.buffer_config
     sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, config)
     tasks.start(f"follow {name}", Follower(cluster, enforcer, parts.clock, metrics).follow())

@@ -4,6 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from nexus_core.adapters.cassandra.payload_buffer import (
+    LARGEST_ROW,
+    LARGEST_ROW_OF_KEYSPACES,
+    PayloadBuffer,
+)
 from nexus_core.adapters.cassandra.stores import Variant, open_cassandra_stores
 from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
 from nexus_core.adapters.sqlite.database import SqliteDatabase
@@ -25,6 +30,8 @@ class CheckpointStores:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    payload_buffer: PayloadBuffer | None = None
+    """None where the database has no room for payloads, which go to the payload store then."""
 
 
 @asynccontextmanager
@@ -60,14 +67,22 @@ async def _open_embedded(
 @asynccontextmanager
 async def _open_cql(settings: ServiceSettings, clock: Clock) -> AsyncIterator[CheckpointStores]:
     store = cql_store(settings)
+    keyspaces = settings.cql_store_type == "keyspaces"
     variant = Variant(
         indexed=store.indexed,
         # Keyspaces refuses timestamps of long ago.
-        any_timestamp=settings.cql_store_type != "keyspaces",
+        any_timestamp=not keyspaces,
         adopts=settings.cql.adopt_runs,
     )
     async with (
         open_waiting_session(store, clock) as session,
         open_cassandra_stores(session, clock, variant) as stores,
     ):
-        yield CheckpointStores(store=stores.checkpoints, index=stores.index, leases=stores.leases)
+        yield CheckpointStores(
+            store=stores.checkpoints,
+            index=stores.index,
+            leases=stores.leases,
+            payload_buffer=PayloadBuffer(
+                session, LARGEST_ROW_OF_KEYSPACES if keyspaces else LARGEST_ROW
+            ),
+        )

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from nexus_core.composition.signing import signing_secret
+from nexus_core.composition.signing import OwnSecret, signing_secret
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
@@ -59,7 +59,7 @@ def _of_this_process(settings: ServiceSettings) -> Secret:
             "signing.secret (NEXUS__SIGNING__SECRET): must be set, the same for all schedulers, "
             "since payloads are served by them"
         )
-    return Secret(secrets.token_urlsafe(_SECRET_BYTES))
+    return OwnSecret(secrets.token_urlsafe(_SECRET_BYTES))
 
 
 def _kept(file: Path) -> Secret:

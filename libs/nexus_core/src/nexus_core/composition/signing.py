@@ -30,6 +30,17 @@ def signing_secret(settings: ServiceSettings) -> Secret:
     return _agreed("secret", settings.signing.secret, "sign-secret", theirs)
 
 
+class OwnSecret(Secret):
+    """Made by this process for itself: no other one verifies what was signed with it."""
+
+    __slots__ = ()
+
+
+def shares_its_secret(settings: ServiceSettings) -> bool:
+    """Tell whether URLs that are signed here open something at every scheduler."""
+    return not isinstance(signing_secret(settings), OwnSecret)
+
+
 def open_signed_urls(settings: ServiceSettings) -> SignedUrls:
     """Return what makes and verifies URLs.
 

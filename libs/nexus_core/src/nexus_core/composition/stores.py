@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from nexus_core.adapters.cassandra.payload_buffer import CassandraPayloadStore, PayloadBuffer
+from nexus_core.adapters.scheduler_urls import SchedulerUrls
 from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
 from nexus_core.composition.payload_stores import open_payload_store
-from nexus_core.composition.signing import open_signed_urls
+from nexus_core.composition.signing import open_signed_urls, shares_its_secret
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
@@ -25,6 +27,8 @@ class Stores:
     index: RunIndex
     leases: LeaseStore
     payloads: PayloadStore
+    buffered_payloads: PayloadStore | None = None
+    """Those serialized to the `backend`; None where they go to the payload store, too."""
     urls: SignedUrls
 
 
@@ -37,6 +41,7 @@ class ShardStores:
     leases: LeaseStore
     payloads: PayloadStore | None
     """None where the settings name none: those of the Go implementation have no use for it."""
+    buffered_payloads: PayloadStore | None = None
 
 
 @asynccontextmanager
@@ -63,6 +68,9 @@ async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[
             index=checkpoints.index,
             leases=checkpoints.leases,
             payloads=payloads,
+            buffered_payloads=_buffered(
+                checkpoints.payload_buffer, payloads, settings, urls, clock
+            ),
             urls=urls,
         )
 
@@ -72,16 +80,31 @@ async def open_shard_stores(settings: ServiceSettings, clock: Clock) -> AsyncIte
     """Open the same for a service that gets along without a payload store; raises the same."""
     async with AsyncExitStack() as stack:
         checkpoints = await stack.enter_async_context(open_checkpoint_stores(settings, clock))
-        payloads = None
+        payloads, buffered = None, None
         if _has_payloads(settings):
             urls = open_signed_urls(settings)
             payloads = await stack.enter_async_context(open_payload_store(settings, urls, clock))
+            buffered = _buffered(checkpoints.payload_buffer, payloads, settings, urls, clock)
         yield ShardStores(
             store=checkpoints.store,
             index=checkpoints.index,
             leases=checkpoints.leases,
             payloads=payloads,
+            buffered_payloads=buffered,
         )
+
+
+def _buffered(
+    buffer: PayloadBuffer | None,
+    beside: PayloadStore,
+    settings: ServiceSettings,
+    urls: SignedUrls,
+    clock: Clock,
+) -> PayloadStore | None:
+    if buffer is None:
+        return None
+    served = SchedulerUrls(urls, clock) if shares_its_secret(settings) else None
+    return CassandraPayloadStore(buffer, beside, served)
 
 
 def _has_payloads(settings: ServiceSettings) -> bool:

@@ -184,6 +184,12 @@ def payload_valid_for(spec: TemplateSpec | None) -> timedelta:
     return parse_duration(configuration.payload_valid_for)
 
 
+def payload_serialization(spec: TemplateSpec | None) -> str:
+    """Return where the payload of a run goes, given its applied configuration; may be empty."""
+    configuration = spec.payload_configuration if spec else None
+    return configuration.payload_serialization if configuration else ""
+
+
 def content_hash(payload: bytes) -> str:
     """Return the base64 of the eight lower-case hex digits of the payload's CRC-32."""
     return base64.b64encode(b"%08x" % zlib.crc32(payload)).decode()

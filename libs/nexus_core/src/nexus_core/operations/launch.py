@@ -7,13 +7,19 @@ from enum import StrEnum
 import msgspec
 import structlog
 
-from nexus_core.domain.acceptance import payload_valid_for
+from nexus_core.domain.acceptance import payload_serialization, payload_valid_for
 from nexus_core.domain.cancellation import takes_children_along
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
-from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
+from nexus_core.domain.errors import (
+    ConflictError,
+    InvalidInputError,
+    JobRejectedError,
+    UnavailableError,
+)
 from nexus_core.domain.job_manifest import RunUrls, renew_urls
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage, StageChange
+from nexus_core.operations.payload_places import PayloadPlaces
 from nexus_core.operations.settle import Settler
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
@@ -44,6 +50,8 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     valid_for: timedelta
     """How long its URLs are valid from then on."""
     parent: RunKey | None
+    payload_serialization: str = ""
+    """As its configuration says: which store has its payload."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, job: BufferedJob) -> "BufferedRun":
@@ -56,6 +64,7 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             made_at=checkpoint.received_at,
             valid_for=payload_valid_for(checkpoint.applied_configuration),
             parent=checkpoint.parent.key if checkpoint.parent else None,
+            payload_serialization=payload_serialization(checkpoint.applied_configuration),
         )
 
 
@@ -83,9 +92,10 @@ class Launcher:
         clusters: Mapping[str, Cluster],
         settler: Settler,
         clock: Clock,
+        buffered_payloads: PayloadStore | None = None,
     ) -> None:
         self._store = store
-        self._payloads = payloads
+        self._places = PayloadPlaces(payloads, buffered_payloads) if payloads else None
         self._clusters = clusters
         self._settler = settler
         self._clock = clock
@@ -162,13 +172,20 @@ class Launcher:
         """Return the manifest with URLs that will outlive the Job's start.
 
         Most runs start within seconds, and signing again would be work for nothing. Where there is
-        no payload store, as beside schedulers that keep it to themselves, the URLs stay.
+        no payload store, as beside schedulers that keep it or their secret to themselves, the URLs
+        stay.
         """
-        if self._payloads is None or self._clock.now() - run.made_at < run.valid_for / 4:
+        if self._places is None or self._clock.now() - run.made_at < run.valid_for / 4:
+            return run.manifest
+        payloads = self._places.of(run.payload_serialization)
+        try:
+            payload_url = await payloads.download_url(Content.PAYLOAD, run.key, run.valid_for)
+        except InvalidInputError as error:
+            log.warning("payload URL not renewed", request_id=run.key.request_id, error=str(error))
             return run.manifest
         urls = RunUrls(
-            payload=await self._payloads.download_url(Content.PAYLOAD, run.key, run.valid_for),
-            result_upload=await self._payloads.upload_url(Content.RESULT, run.key, run.valid_for),
+            payload=payload_url,
+            result_upload=await payloads.upload_url(Content.RESULT, run.key, run.valid_for),
         )
         return renew_urls(run.manifest, run.payload_url, urls)
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from nexus_core.domain.errors import ConflictError, NotFoundError, UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.ports.payload_store import Content
+from nexus_core.operations.payload_places import PayloadPlaces
+from nexus_core.ports.payload_store import Content, Stored
 from nexus_core.web.bodies import BodyTooSlowError, json_response, stream_body
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Parameter
 from nexus_core.web.errors import PROBLEM_TYPE, ProblemDocument, as_problem
@@ -53,6 +54,7 @@ class DataRoutes:
     def __init__(self, parts: SchedulerParts, max_size: int, body_timeout: float) -> None:
         self._store = parts.store
         self._payloads = parts.payloads
+        self._places = PayloadPlaces(parts.payloads, parts.buffered_payloads)
         self._urls = parts.urls
         self._clock = parts.clock
         self._max_size = max_size
@@ -105,11 +107,19 @@ class DataRoutes:
 
     async def payload(self, request: web.Request) -> web.StreamResponse:
         """Serve a payload."""
-        return await self._serve(request, Content.PAYLOAD, "application/json")
+        key = self._opened(request)
+        stored = await self._places.find(key)
+        if stored is None:
+            raise NotFoundError(f"no payload is stored for run {key}")
+        return await self._serve(request, stored, "application/json")
 
     async def result(self, request: web.Request) -> web.StreamResponse:
         """Serve an uploaded result."""
-        return await self._serve(request, Content.RESULT, "application/octet-stream")
+        key = self._opened(request)
+        stored = await self._payloads.get(Content.RESULT, key)
+        if stored is None:
+            raise NotFoundError(f"no result is stored for run {key}")
+        return await self._serve(request, stored, "application/octet-stream")
 
     async def upload(self, request: web.Request) -> web.Response:
         """Store a result; again while the run goes on replaces it."""
@@ -119,12 +129,8 @@ class DataRoutes:
         return json_response({})
 
     async def _serve(
-        self, request: web.Request, content: Content, content_type: str
+        self, request: web.Request, stored: Stored, content_type: str
     ) -> web.StreamResponse:
-        key = self._opened(request)
-        stored = await self._payloads.get(content, key)
-        if stored is None:
-            raise NotFoundError(f"no {content} is stored for run {key}")
         response = web.StreamResponse()
         response.content_type = content_type
         response.content_length = stored.size

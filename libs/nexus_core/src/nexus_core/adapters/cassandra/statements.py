@@ -69,6 +69,12 @@ FIND_STAGE_AND_CAUSE = Statement(
 )
 FIND_JOB = Statement(f"SELECT cluster, template FROM submission_buffer {_OF_RUN}")
 
+# Payloads. A run's is written once, and removed only when the run came to nothing.
+
+PUT_PAYLOAD = _insert("payload_buffer", ("algorithm", "id", "payload_content"))
+FIND_PAYLOAD = Statement(f"SELECT payload_content FROM payload_buffer {_OF_RUN}")
+DELETE_PAYLOAD = Statement(f"DELETE FROM payload_buffer {_OF_RUN}", idempotent=True)
+
 
 @lru_cache(maxsize=256)
 def advance(to: Stage, columns: tuple[str, ...]) -> Statement:

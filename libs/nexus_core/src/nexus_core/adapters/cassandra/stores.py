@@ -115,6 +115,7 @@ def _hot_statements(writes: FirstWrites, variant: Variant) -> Iterator[Statement
     yield from (
         statements.FIND_CHECKPOINT,
         statements.FIND_JOB,
+        statements.FIND_PAYLOAD,
         statements.FIND_ALL_SLOTS,
         statements.FIND_PARTS,
         statements.FIND_FINISHED_DAYS,
