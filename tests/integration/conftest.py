@@ -1,10 +1,11 @@
-"""What integration tests of whole services share."""
+"""What integration tests share."""
 
 import asyncio
 import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -20,6 +21,7 @@ from tools.testbed.description import (
     KubernetesDescription,
     S3Description,
 )
+from tools.testbed.kubernetes.control_plane import ControlPlane
 from tools.testbed.nexus import settings_for
 
 
@@ -54,6 +56,21 @@ def servers(
     return Servers(
         cassandra=cassandra_server, s3=s3_server, kubernetes=kubernetes_server, keyspace=keyspace
     )
+
+
+@pytest.fixture
+async def control_plane(
+    # Where it runs, the programs are built.
+    kubernetes_server: KubernetesDescription,  # noqa: ARG001
+    tmp_path: Path,
+) -> AsyncIterator[ControlPlane]:
+    """A control plane of the test's own, which it may kill and freeze."""
+    control_plane = ControlPlane(tmp_path / "control-plane")
+    try:
+        await control_plane.start()
+        yield control_plane
+    finally:
+        await control_plane.stop()
 
 
 # What follows belongs to the event loop of a module, and so do the tests that take it: to start

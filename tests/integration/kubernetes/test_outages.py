@@ -5,7 +5,6 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -21,27 +20,12 @@ from support.clock import ManualClock
 from support.clusters import a_manifest, a_run_key
 from support.kubernetes import TidyCluster, tidy_cluster
 from support.waiting import until
-from tools.testbed.description import KubernetesDescription
 from tools.testbed.kubernetes.control_plane import ControlPlane
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("kubernetes-outages")]
 
 NAMESPACE = "default"
 JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"
-
-
-@pytest.fixture
-async def control_plane(
-    # Where it runs, the programs are built.
-    kubernetes_server: KubernetesDescription,  # noqa: ARG001
-    tmp_path: Path,
-) -> AsyncIterator[ControlPlane]:
-    control_plane = ControlPlane(tmp_path / "control-plane")
-    try:
-        await control_plane.start()
-        yield control_plane
-    finally:
-        await control_plane.stop()
 
 
 @asynccontextmanager

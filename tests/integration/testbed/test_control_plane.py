@@ -1,32 +1,15 @@
 """A control plane of one test, which dies, freezes and comes back."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.testbed.description import KubernetesDescription
 from tools.testbed.kubernetes.control_plane import ControlPlane
 
 pytestmark = pytest.mark.integration
 
 NAMESPACES = "/api/v1/namespaces"
 MADE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "made"}}
-
-
-@pytest.fixture
-async def control_plane(
-    # Where it runs, the programs are built.
-    kubernetes_server: KubernetesDescription,  # noqa: ARG001
-    tmp_path: Path,
-) -> AsyncIterator[ControlPlane]:
-    control_plane = ControlPlane(tmp_path / "control-plane")
-    try:
-        await control_plane.start()
-        yield control_plane
-    finally:
-        await control_plane.stop()
 
 
 async def found(control_plane: ControlPlane) -> dict[str, Any] | None:
