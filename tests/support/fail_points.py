@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.web.process import run_process
@@ -115,7 +116,7 @@ async def open_doomed(settings: StandaloneSettings) -> AsyncIterator[BackgroundT
     """Run a standalone until it gets to the point that the environment names."""
     doom = Doom(POINTS[os.environ[POINT_VARIABLE]], int(os.environ[VISIT_VARIABLE]))
     async with (
-        open_foundation(settings) as foundation,
+        open_foundation(settings, SystemClock()) as foundation,
         open_services(doom.befalls(foundation)) as tasks,
     ):
         yield tasks

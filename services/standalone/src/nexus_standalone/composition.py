@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
 from nexus_core.web.server import url_of
@@ -23,7 +24,10 @@ from nexus_supervisor.settings import SupervisorSettings
 @asynccontextmanager
 async def open_standalone(settings: StandaloneSettings) -> AsyncIterator[BackgroundTasks]:
     """Run scheduler, receiver and supervisor in this process while the block runs."""
-    async with open_foundation(settings) as foundation, open_services(foundation) as tasks:
+    async with (
+        open_foundation(settings, SystemClock()) as foundation,
+        open_services(foundation) as tasks,
+    ):
         yield tasks
 
 

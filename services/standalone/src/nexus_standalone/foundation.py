@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from nexus_core.aio.clock import SystemClock
 from nexus_core.composition.catalogue import open_catalogue
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
@@ -43,7 +42,7 @@ class Foundation:
 
 
 @asynccontextmanager
-async def open_foundation(settings: StandaloneSettings) -> AsyncIterator[Foundation]:
+async def open_foundation(settings: StandaloneSettings, clock: Clock) -> AsyncIterator[Foundation]:
     """Open all that the services need, in the order in which the parts need each other.
 
     Raises:
@@ -65,7 +64,6 @@ async def open_foundation(settings: StandaloneSettings) -> AsyncIterator[Foundat
                 receiver_url=settings.receiver_url or url_of(addresses.receiver),
             )
         )
-        clock = SystemClock()
         # The cluster next: it tells whether another standalone has the folder.
         clusters = await stack.enter_async_context(open_clusters(settings, clock))
         yield Foundation(

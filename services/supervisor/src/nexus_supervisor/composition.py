@@ -1,7 +1,9 @@
 """The composition root: opens the parts that the settings name, and a supervisor on them."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
@@ -9,16 +11,45 @@ from nexus_core.composition.callback import open_callback
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.composition.stores import open_shard_stores
+from nexus_core.ports.clock import Clock
 from nexus_core.web.server import bind
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.service import open_supervisor
 from nexus_supervisor.settings import SupervisorSettings
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """What a supervisor stands on; whoever opened it closes it after the supervisor."""
+
+    settings: SupervisorSettings
+    """With the secrets that nobody set."""
+    address: socket.socket
+    """Where it listens: bound already, served later."""
+    parts: SupervisorParts
+    tasks: BackgroundTasks
+    """What the parts do in the background."""
+
+
 @asynccontextmanager
 async def open_deployed_supervisor(settings: SupervisorSettings) -> AsyncIterator[BackgroundTasks]:
     """Run a supervisor, in a process of its own, while the block runs."""
-    clock = SystemClock()
+    async with (
+        open_foundation(settings, SystemClock()) as foundation,
+        open_service(foundation) as tasks,
+    ):
+        yield tasks
+
+
+@asynccontextmanager
+async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIterator[Foundation]:
+    """Open all that a supervisor needs, in the order in which the parts need each other.
+
+    Raises:
+        SettingsError: a setting names what there is not.
+        UnavailableError: the address is taken, or an embedded part can't be opened.
+        InvalidInputError: what is in the data folder is not this Nexus's.
+    """
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(bind(settings.listen.host, settings.listen.port))
         settings = prepare_data_folder(settings)
@@ -36,5 +67,12 @@ async def open_deployed_supervisor(settings: SupervisorSettings) -> AsyncIterato
             ),
             clock=clock,
         )
-        await stack.enter_async_context(open_supervisor(parts, settings, bound, tasks))
+        yield Foundation(settings=settings, address=bound, parts=parts, tasks=tasks)
+
+
+@asynccontextmanager
+async def open_service(foundation: Foundation) -> AsyncIterator[BackgroundTasks]:
+    """Run the supervisor on what is open, while the block runs."""
+    tasks = foundation.tasks
+    async with open_supervisor(foundation.parts, foundation.settings, foundation.address, tasks):
         yield tasks
