@@ -117,6 +117,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     termination_reason: str = ""
     suspended: Trouble | None = None
     """That somebody suspended it, and since when."""
+    resumed_at: datetime | None = None
+    """When it last went on after somebody had suspended it."""
     deleted_at: datetime | None = None
     """When somebody asked for its deletion; it goes when its pods have ended."""
     pods: tuple[PodStatus, ...] = ()
