@@ -10,14 +10,13 @@ import aiohttp
 
 from support.caller import (
     PATIENCE,
-    REPOSITORY,
     Caller,
     inherited_environment,
     own_host,
     own_ports,
     start_service,
 )
-from support.fail_points import POINT_VARIABLE, VISIT_VARIABLE
+from support.doomed_service import MODULE, doom
 
 
 class Standalone(Caller):
@@ -44,12 +43,8 @@ class Standalone(Caller):
 
     async def start_doomed(self, point: str, visit: int = 1, /, **settings: str) -> None:
         """Start one that kills itself when it gets to one of the fail points for the n-th time."""
-        environment = self.environment(**settings) | {
-            POINT_VARIABLE: point,
-            VISIT_VARIABLE: str(visit),
-            "PYTHONPATH": str(REPOSITORY / "tests"),
-        }
-        self.process = await start_service("support.fail_points", environment)
+        environment = self.environment(**settings) | doom("standalone", point, visit)
+        self.process = await start_service(MODULE, environment)
         await self.ready(self.url, self.process)
 
     async def dies(self) -> None:
