@@ -157,7 +157,7 @@ async def test_a_schema_that_was_cut_off_halfway_leaves_nothing(path: Path) -> N
     connection.execute("PRAGMA max_page_count = 5")
 
     with pytest.raises(sqlite3.OperationalError, match="full"):
-        schema.create(connection, path)
+        schema.bring_up_to_date(connection, path)
 
     assert connection.execute("SELECT count(*) FROM sqlite_master").fetchall() == [(0,)]
     connection.close()

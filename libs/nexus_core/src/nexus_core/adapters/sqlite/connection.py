@@ -20,7 +20,7 @@ _CACHE_KIB = 8000
 
 
 def connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
-    """Open a connection that is durable at every commit; make file and schema where there are none.
+    """Open a connection that is durable at every commit; make the file, and its schema up to date.
 
     To be used and closed in the calling thread only. A statement waits `busy_seconds` for another
     process's transaction to end.
@@ -34,11 +34,11 @@ def connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
         try:
             # First, for the log's mode is kept in the file, and not ours to change in any file.
-            missing = schema.is_missing(connection, path)
+            version = schema.version_of(connection, path)
             _use_write_ahead_log(connection, path, busy_seconds)
             _configure(connection)
-            if missing:
-                schema.create(connection, path)
+            if version < schema.VERSION:
+                schema.bring_up_to_date(connection, path)
         except BaseException:
             connection.close()
             raise
