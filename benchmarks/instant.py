@@ -1,6 +1,7 @@
 """Stores that take everything at once and keep nothing, so that what is left is our own work."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from nexus_core.domain.checkpoint import (
@@ -11,11 +12,13 @@ from nexus_core.domain.checkpoint import (
     Lease,
 )
 from nexus_core.domain.data_urls import Door, SignedUrls
+from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus, Observation
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.stages import Advance, StageChange
 from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import FollowedLog
 from nexus_core.ports.payload_store import Content, Stored
 
 
@@ -110,6 +113,13 @@ class InstantCluster:
         self, key: RunKey, policy: CancellationPolicy = CancellationPolicy.BACKGROUND
     ) -> bool:
         return False
+
+    async def log(self, key: RunKey, limit: int) -> LogTail | None:
+        return None
+
+    @asynccontextmanager
+    async def follow_log(self, key: RunKey, lines: int) -> AsyncIterator[FollowedLog | None]:
+        yield None
 
     async def jobs(self) -> AsyncIterator[JobStatus]:
         for job in list[JobStatus]():

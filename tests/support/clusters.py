@@ -12,9 +12,12 @@ from nexus_core.domain.job_manifest import COMPONENT_LABEL, RUN_COMPONENT, TEMPL
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import ObjectKind, Observation
 from nexus_core.ports.cluster import Cluster
-from tools.testbed.kubernetes.outcomes import DURATION, EXIT_CODE, OUTCOME, Outcome
+from tools.testbed.kubernetes.outcomes import DURATION, EXIT_CODE, OUTCOME, PRINTED, Outcome
 
 FOR_EVER = "sleep 600"
+
+PRINTING = "".join(f"echo '{line}'; " for line in PRINTED)
+"""How a script begins that prints what every pod of the testbed is said to have printed."""
 
 # Generous: it is only ever waited for in full by a test that fails.
 PATIENCE = 60.0
@@ -74,6 +77,7 @@ def _outcome_of(script: str, container: dict[str, Any]) -> dict[str, str]:
 
     A script that says nothing to it makes it wait for ever, rather than succeed by mistake.
     """
+    script = script.removeprefix(PRINTING)
     if "command" in container:
         return {OUTCOME: Outcome.CONFIG_MISSING}
     if script == FOR_EVER:

@@ -4,11 +4,14 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 
 from nexus_core.domain.errors import ConflictError, UnavailableError
+from nexus_core.domain.journal import LogTail
+from nexus_core.domain.log_tail import last_lines
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import (
     JobHandle,
@@ -19,6 +22,7 @@ from nexus_core.domain.observation import (
 )
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import FollowedLog
 
 
 class ScriptedCluster:
@@ -41,6 +45,13 @@ class ScriptedCluster:
         """Raised by every creation while it is set."""
         self.refused = 0
         """How many creations were refused by that."""
+        self.logs: dict[RunKey, str] = {}
+        """What Jobs have printed; gone with them."""
+        self.log_refusal: Exception | None = None
+        """Raised by every look at a log while it is set."""
+        self.log_reads: list[RunKey] = []
+        self.readers: set[asyncio.Queue[str | Exception | None]] = set()
+        """Those who follow a log: what is put there is printed, raised, or the end."""
         self.open_gate = asyncio.Event()
         """Creations wait while it is cleared."""
         self.open_gate.set()
@@ -96,6 +107,34 @@ class ScriptedCluster:
                 del self._owners[child]
                 await self.delete_job(child, policy)
         return True
+
+    async def log(self, key: RunKey, limit: int) -> LogTail | None:
+        self._refuse()
+        self.log_reads.append(key)
+        if self.log_refusal is not None:
+            raise self.log_refusal
+        printed = self.logs.get(key) if key in self._jobs else None
+        if printed is None:
+            return None
+        return LogTail(
+            text=printed[-limit:],
+            at=self._clock.now(),
+            pod=f"{key.request_id}-0",
+            truncated=len(printed) > limit,
+        )
+
+    @asynccontextmanager
+    async def follow_log(self, key: RunKey, lines: int) -> AsyncIterator[FollowedLog | None]:
+        tail = await self.log(key, 1 << 20)
+        if tail is None:
+            yield None
+            return
+        pieces: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+        self.readers.add(pieces)
+        try:
+            yield FollowedLog(tail.pod, _until_none(last_lines(tail, lines).text, pieces))
+        finally:
+            self.readers.discard(pieces)
 
     async def jobs(self) -> AsyncIterator[JobStatus]:
         self._refuse()
@@ -158,3 +197,15 @@ class ScriptedCluster:
     def _refuse(self) -> None:
         if self.refusal is not None:
             raise self.refusal
+
+
+async def _until_none(
+    first: str, pieces: asyncio.Queue[str | Exception | None]
+) -> AsyncIterator[bytes]:
+    piece: str | Exception | None = first
+    while piece is not None:
+        if isinstance(piece, Exception):
+            raise piece
+        if piece:
+            yield piece.encode()
+        piece = await pieces.get()

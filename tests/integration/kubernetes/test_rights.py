@@ -110,6 +110,9 @@ async def test_a_scheduler_reads_templates_says_what_it_makes_of_them_and_runs_j
             await until_so(said)
         async with tidy_cluster(own, deployed.runs.namespace) as cluster:
             await cluster.ping()
+            shown = a_run_key()
+            await cluster.create_job(shown, a_manifest(shown, FOR_EVER))
+            await until_so(lambda: cluster.log(shown, 1024))
             for policy in CancellationPolicy:
                 key = a_run_key()
                 await cluster.create_job(key, a_manifest(key, FOR_EVER))
@@ -129,6 +132,7 @@ async def test_a_supervisor_follows_jobs_and_settles_them(deployed: Deployed) ->
             key = a_run_key()
             await cluster.create_job(key, a_manifest(key, FOR_EVER))
             await witness.sees(key, "Started")
+            assert await cluster.log(key, 1024)
             assert [status.key async for status in cluster.jobs()] == [key]
             assert await cluster.delete_job(key)
 
@@ -144,7 +148,10 @@ async def test_a_supervisor_follows_jobs_and_settles_them(deployed: Deployed) ->
         ("nexus-scheduler", "delete", "pods", "runs"),
         ("nexus-supervisor", "list", "nexusalgorithmtemplates", "templates"),
         ("nexus-supervisor", "get", "secrets", "runs"),
+        ("nexus-scheduler", "create", "pods/exec", "runs"),
+        ("nexus-supervisor", "create", "pods/exec", "runs"),
         ("nexus-receiver", "list", "jobs", "runs"),
+        ("nexus-receiver", "get", "pods/log", "runs"),
     ],
 )
 async def test_no_account_may_do_what_its_service_does_not(

@@ -11,11 +11,12 @@ import yaml
 from tools.testbed.builds import Say
 from tools.testbed.certificates import Authority
 from tools.testbed.errors import TestbedError, with_log
-from tools.testbed.kubernetes import flags, furniture, kubeconfig
+from tools.testbed.kubernetes import flags, furniture, kubeconfig, printed
 from tools.testbed.kubernetes.api import Api
 from tools.testbed.kubernetes.binaries import Binaries
 from tools.testbed.kubernetes.control_plane import ADMINISTRATORS, ControlPlane
 from tools.testbed.kubernetes.stages import stages
+from tools.testbed.ports import free_ports
 from tools.testbed.processes import Process, start, stop_all
 
 _BEGINNING_SECONDS = 60.0
@@ -51,6 +52,7 @@ class Cluster:
         self.control_plane = ControlPlane(folder, authority, durable=durable)
         self._folder = folder
         self._authority = self.control_plane.authority
+        (self._kwok_port,) = free_ports(1)
         self._controllers: list[Process] = []
 
     @property
@@ -88,17 +90,23 @@ class Cluster:
         }
         scheduler, kwok = self._folder / "scheduler.yaml", self._folder / "kwok.yaml"
         _write_yaml(scheduler, [flags.scheduler_configuration(login["kube-scheduler"])])
-        _write_yaml(kwok, [flags.kwok_configuration(), *stages()])
+        _write_yaml(kwok, [flags.kwok_configuration(), *stages(), self._logs()])
         commands = {
             "kube-controller-manager": flags.controller_manager(
                 binaries, login["kube-controller-manager"], self.control_plane.secrets
             ),
             "kube-scheduler": flags.scheduler(binaries, scheduler),
-            "kwok": flags.kwok(binaries, login["kwok"], kwok),
+            "kwok": flags.kwok(binaries, login["kwok"], kwok, self._kwok_port),
         }
         self._controllers = [
             start(name, command, self._folder) for name, command in commands.items()
         ]
+
+    def _logs(self) -> dict[str, object]:
+        """Write down what pods have printed; return what lets KWOK tell it of each."""
+        file = self._folder / "printed.log"
+        file.write_text(printed.log())
+        return printed.of_every_pod(file)
 
     async def _prove(self, api: Api) -> None:
         """Have a Job run to its end: no health check says as much."""

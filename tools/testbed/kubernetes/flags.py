@@ -44,7 +44,7 @@ class Secrets(NamedTuple):
 
     ca: Path
     serving: Certificate
-    """Of etcd and the API server, for which the latter is also a client of the former."""
+    """Of etcd and the API server, for which the latter is also a client of etcd and kubelets."""
     tokens: Certificate
     """Its key signs the tokens of service accounts."""
 
@@ -111,6 +111,10 @@ def apiserver(binaries: Binaries, folder: Path, ports: Ports, secrets: Secrets) 
         f"--service-cluster-ip-range={SERVICE_NETWORK}",
         # No pod can reach the service `kubernetes`, and loopback may not be published as one.
         "--endpoint-reconciler-type=none",
+        # How it asks kubelets for logs. Nobody resolves the names of nodes.
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-client-certificate={secrets.serving.certificate}",
+        f"--kubelet-client-key={secrets.serving.key}",
         "--profiling=false",
     ]
 
@@ -153,8 +157,11 @@ def scheduler_configuration(kubeconfig: Path) -> dict[str, object]:
     }
 
 
-def kwok(binaries: Binaries, kubeconfig: Path, configuration: Path) -> list[str]:
-    """Return the command line of KWOK; stages and parallelism are in its configuration."""
+def kwok(binaries: Binaries, kubeconfig: Path, configuration: Path, port: int) -> list[str]:
+    """Return the command line of KWOK; stages, logs and parallelism are in its configuration.
+
+    On the port it answers for the kubelets of all its nodes.
+    """
     return [
         binaries.kwok,
         f"--kubeconfig={kubeconfig}",
@@ -162,6 +169,8 @@ def kwok(binaries: Binaries, kubeconfig: Path, configuration: Path) -> list[str]
         f"--manage-nodes-with-label-selector={KWOK_LABEL}={KWOK_NODE}",
         f"--cidr={POD_NETWORK}",
         f"--node-ip={LOOPBACK}",
+        f"--node-port={port}",
+        f"--server-address={LOOPBACK}:{port}",
         # No leases: no controller here watches the heartbeats of nodes.
         "--node-lease-duration-seconds=0",
     ]
@@ -179,5 +188,7 @@ def kwok_configuration() -> dict[str, object]:
             "nodePlayStageParallelism": 4,
             "nodeLeaseParallelism": 4,
             "podsOnNodeSyncParallelism": 1,
+            # Logs are among what these serve.
+            "enableDebuggingHandlers": True,
         },
     }

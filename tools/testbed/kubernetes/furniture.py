@@ -67,6 +67,7 @@ def role() -> dict[str, Any]:
             "verbs": [*_READ, "create", "delete", "patch"],
         },
         {"apiGroups": [""], "resources": ["pods", "events"], "verbs": _READ},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
         {"apiGroups": [GROUP], "resources": _CATALOGUE, "verbs": _READ},
         {
             "apiGroups": [GROUP],

@@ -25,6 +25,9 @@ as it does for a kubelet, whatever the reason says."""
 DEFAULT_DURATION_MILLISECONDS = 500
 """Long enough that a run is seen to run, short enough that nobody waits for it."""
 
+PRINTED = ("reading the map", "no way leads to Atlantis")
+"""The lines in the log of every pod whose container has started, whatever became of it."""
+
 KILLED = 137
 """What a container exits with that a signal 9 ended."""
 

@@ -66,6 +66,7 @@ conditions:
 addresses:
 - {type: InternalIP, address: {{ NodeIP | Quote }}}
 - {type: Hostname, address: {{ .metadata.name | Quote }}}
+daemonEndpoints: {kubeletEndpoint: {Port: {{ NodePort }}}}
 {{ range $part := list "capacity" "allocatable" }}
 {{ $part }}:
   cpu: "100000"

@@ -19,15 +19,19 @@ def all_commands() -> list[list[str]]:
         flags.apiserver(BINARIES, Path("/folder"), PORTS, SECRETS),
         flags.controller_manager(BINARIES, kubeconfig, SECRETS),
         flags.scheduler(BINARIES, Path("/scheduler.yaml")),
-        flags.kwok(BINARIES, kubeconfig, Path("/kwok.yaml")),
+        flags.kwok(BINARIES, kubeconfig, Path("/kwok.yaml"), 4),
     ]
 
 
 def test_whatever_listens_does_so_on_loopback() -> None:
     for command in all_commands():
-        addresses = [flag for flag in command if "listen" in flag or "bind-address" in flag]
+        addresses = [
+            flag
+            for flag in command
+            if any(said in flag for said in ("listen", "bind-address", "server-address"))
+        ]
         assert all("127.0.0.1" in flag for flag in addresses), command
-        assert addresses or "--secure-port=0" in command or command[0].endswith("kwok")
+        assert addresses or "--secure-port=0" in command
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -1,11 +1,23 @@
 """Where Jobs run."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Protocol
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
 
+from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus, Observation
 from nexus_core.domain.request import CancellationPolicy
+
+
+class FollowedLog(NamedTuple):
+    """What a try prints, on its way out."""
+
+    pod: str
+    """The try."""
+    chunks: AsyncIterator[bytes]
+    """Pieces of any size, cut anywhere. Ends when the try has ended and all is told; raises
+    `UnavailableError` where it breaks off before."""
 
 
 class Cluster(Protocol):
@@ -39,6 +51,27 @@ class Cluster(Protocol):
 
         `Background` and `Foreground` delete the Jobs that name this one as owner too (Foreground:
         before it returns to being found as gone); `Orphan` lets them run on.
+        """
+
+    async def log(self, key: RunKey, limit: int) -> LogTail | None:
+        """Return the end of what a run printed, at most `limit` bytes of it.
+
+        Of its newest try that printed anything, as long as that try's pod is there; None when no
+        such pod is. Takes seconds at most, also where the node of a pod does not answer.
+
+        Raises:
+            UnavailableError: also when a node does not answer, or we may not read logs.
+        """
+
+    def follow_log(
+        self, key: RunKey, lines: int
+    ) -> AbstractAsyncContextManager[FollowedLog | None]:
+        """Open what the newest try of a run prints, from about its last `lines` lines on.
+
+        None when no try has started whose pod is there. Whoever leaves the block follows no more.
+
+        Raises:
+            UnavailableError: as `log`.
         """
 
     def jobs(self) -> AsyncIterator[JobStatus]:

@@ -1,19 +1,22 @@
 """The port `Cluster` over Kubernetes."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
 from nexus_core.adapters.kubernetes.connection import Connection
 from nexus_core.adapters.kubernetes.feed import RunFeed, Watches
 from nexus_core.adapters.kubernetes.jobs import JobClient
+from nexus_core.adapters.kubernetes.logs import PodLogs
 from nexus_core.adapters.kubernetes.objects import KubernetesObject
 from nexus_core.adapters.kubernetes.runs import RUN_SELECTOR, Event, Job, Pod
 from nexus_core.adapters.kubernetes.watch import Pace, Watch
+from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus, Observation
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import FollowedLog
 
 T = TypeVar("T", bound=KubernetesObject)
 
@@ -53,6 +56,7 @@ class KubernetesCluster:
         self._pace = pace
         self._namespace = namespace
         self._jobs = JobClient(connection, namespace, clock, _DELETION_SECONDS)
+        self._logs = PodLogs(connection, self._jobs.pods_path, self._jobs.pods_of, clock)
         self._feeds: set[RunFeed] = set()
 
     @property
@@ -78,6 +82,16 @@ class KubernetesCluster:
         that it owns are let go first.
         """
         return await self._jobs.delete(key, policy)
+
+    async def log(self, key: RunKey, limit: int) -> LogTail | None:
+        """Return the end of what a run printed, as far as the kubelet of its pod still has it."""
+        return await self._logs.tail(key, limit)
+
+    def follow_log(
+        self, key: RunKey, lines: int
+    ) -> AbstractAsyncContextManager[FollowedLog | None]:
+        """Open what the newest try of a run prints."""
+        return self._logs.followed(key, lines)
 
     def jobs(self) -> AsyncIterator[JobStatus]:
         """Go through all Jobs."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -215,15 +215,23 @@ class Stream:
             raise self._connection.unreachable(None, error, self._silence) from error
         return Answer(self._response.status, self._response.headers, body)
 
-    async def lines(self) -> AsyncGenerator[bytes, None]:
-        """Go through the lines, until the server ends the answer.
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Go through the answer as it comes, until the server ends it.
 
         Raises:
             UnavailableError: the connection was cut, or nothing came for too long.
         """
-        rest = bytearray()
         try:
             async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._connection.unreachable(None, error, self._silence) from error
+
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """Go through the lines, until the server ends the answer; raises the same."""
+        rest = bytearray()
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
                 rest += chunk
                 *whole, tail = rest.split(b"\n")
                 for line in whole:
@@ -232,8 +240,6 @@ class Stream:
                 rest = bytearray(tail)
                 if len(rest) > _LONGEST_LINE:
                     raise UnavailableError(f"{self._connection.origin}: an event has no end")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self._connection.unreachable(None, error, self._silence) from error
         if rest.strip():
             yield bytes(rest)
 

@@ -86,6 +86,12 @@ class ContainerStatus(_Wire, frozen=True):
     last_state: ContainerState = ContainerState()
 
 
+class PodSpec(_Wire, frozen=True):
+    """What a pod is to be."""
+
+    node_name: str = ""
+
+
 class PodState(_Wire, frozen=True):
     """The status of a pod, as its kubelet writes it."""
 
@@ -97,6 +103,7 @@ class Pod(_Wire, frozen=True):
     """A pod of a run: one try of its Job."""
 
     metadata: ObjectMeta
+    spec: PodSpec = PodSpec()
     status: PodState = PodState()
 
     @property

@@ -16,6 +16,7 @@ from nexus_core.adapters.process import shim
 from nexus_core.adapters.process.executor import Executor
 from nexus_core.adapters.process.folder import JobFolder, KeptJob
 from nexus_core.adapters.process.job import Job
+from nexus_core.adapters.process.logs import JobLogs
 from nexus_core.adapters.process.machine import Machine, make_machine
 from nexus_core.adapters.process.manifest import JobSpec, read_manifest
 from nexus_core.adapters.process.register import Register
@@ -23,10 +24,12 @@ from nexus_core.adapters.process.settings import ProcessClusterSettings
 from nexus_core.adapters.process.state import JobRecord, JobState
 from nexus_core.adapters.process.tasks import Tasks
 from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
+from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus, Observation
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
+from nexus_core.ports.cluster import FollowedLog
 
 log = structlog.get_logger()
 
@@ -47,6 +50,7 @@ class ProcessCluster:
         self._closed = False
         self._ranks = count()
         self._register = Register()
+        self._logs = JobLogs(machine.folder, machine.executor, machine.clock)
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._creations: dict[str, asyncio.Task[Job]] = {}
         self._removals: dict[str, asyncio.Task[None]] = {}
@@ -135,6 +139,22 @@ class ProcessCluster:
         for removal in removals:
             await self._outcome(removal)
         return True
+
+    async def log(self, key: RunKey, limit: int) -> LogTail | None:
+        """Return the end of what a run printed, from its file."""
+        self._check_open()
+        job = self._register.find(key)
+        return await self._logs.tail(job, limit) if job else None
+
+    @asynccontextmanager
+    async def follow_log(self, key: RunKey, lines: int) -> AsyncIterator[FollowedLog | None]:
+        """Open what the newest try of a run prints."""
+        self._check_open()
+        if (job := self._register.find(key)) is None:
+            yield None
+            return
+        async with self._logs.followed(job, lines) as log:
+            yield log
 
     async def jobs(self) -> AsyncIterator[JobStatus]:
         """Go through all Jobs, oldest first."""

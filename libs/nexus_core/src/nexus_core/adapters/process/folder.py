@@ -95,6 +95,11 @@ class JobFolder:
         """Return where the files of a try are, their endings left off."""
         return self._jobs / request_id / f"attempt-{attempt}"
 
+    def logs(self, request_id: str) -> list[tuple[int, Path]]:
+        """Return the tries of a Job that have a log, the newest first: its number, and the file."""
+        files = (self._jobs / request_id).glob("attempt-*.log")
+        return sorted(((_number(file), file) for file in files), reverse=True)
+
     def load(self) -> list[KeptJob]:
         """Return all Jobs in the order they were created; remove what is none."""
         kept = []
@@ -143,6 +148,10 @@ class JobFolder:
         if state.phase is not JobPhase.ACTIVE:
             return shim.NotBegun()
         return shim.find(self.stem(record.request_id, state.attempt), watched=False)
+
+
+def _number(log: Path) -> int:
+    return int(log.stem.removeprefix("attempt-"))
 
 
 def _take(lock: int) -> None:

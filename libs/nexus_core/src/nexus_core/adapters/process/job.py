@@ -60,6 +60,10 @@ class Job:
         """Whether the Job is to go, finished or not."""
         return self._deleted.done()
 
+    def is_at(self, attempt: int) -> bool:
+        """Tell whether a try goes on, or is still to begin."""
+        return self._state.phase is JobPhase.ACTIVE and self._state.attempt == attempt
+
     def status(self) -> JobStatus:
         """Return what the port shows of the Job."""
         return job_status(self.record, self._state)
