@@ -4,7 +4,7 @@ The points are those of `docs/request-lifecycle.md`; `support.fail_points` bring
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from nexus_core.adapters.sqlite.database import SqliteDatabase
-from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
-from nexus_core.domain.checkpoint import RunFilter
 from nexus_core.domain.stages import Stage
-from support.caller import REPOSITORY
+from support.caller import REPOSITORY, no_answer
+from support.left_behind import job_folder, jobs, payloads, recorded, tries, wants_to_report
 from support.processes import end_pods, is_alive, number_in, until
 from support.standalone import Standalone
 
@@ -76,38 +74,9 @@ async def start_patient(standalone: Standalone, parent: PatientRun | None = None
     return PatientRun(await standalone.submit("patient", body), folder)
 
 
-async def recorded(standalone: Standalone) -> dict[str, Stage]:
-    """Return the stage of each run in the store of a standalone that is dead."""
-    async with SqliteDatabase.open(standalone.folder / "data/checkpoints.sqlite") as database:
-        runs = await SqliteRunIndex(database).runs(RunFilter(), limit=100)
-        return {run.key.request_id: run.stage for run in runs}
-
-
 async def stages(standalone: Standalone) -> dict[str, str]:
     """Return what clients are told of each run."""
     return {run["requestId"]: run["status"] for run in await standalone.runs()}
-
-
-def job_folder(standalone: Standalone, request_id: str) -> Path:
-    return standalone.folder / "data/cluster/jobs" / request_id
-
-
-def tries(standalone: Standalone, request_id: str) -> int:
-    """Return how often an algorithm was started; its Job is kept for five minutes."""
-    return len(list(job_folder(standalone, request_id).glob("attempt-*.log")))
-
-
-def wants_to_report(standalone: Standalone, request_id: str) -> bool:
-    """Tell whether an algorithm has called, heard nothing, and will call again."""
-    log = job_folder(standalone, request_id) / "attempt-0.log"
-    return log.exists() and "/complete/" in log.read_text("utf-8")
-
-
-@contextlib.contextmanager
-def no_answer() -> Iterator[None]:
-    """Expect of a call that its server dies over it."""
-    with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
-        yield
 
 
 async def completes_once(standalone: Standalone, request_id: str) -> None:
@@ -116,7 +85,7 @@ async def completes_once(standalone: Standalone, request_id: str) -> None:
     assert result["status"] == "COMPLETED"
     assert await standalone.fetch(result["resultUri"]) == GREETING
     assert await stages(standalone) == {request_id: "COMPLETED"}
-    assert tries(standalone, request_id) == 1
+    assert tries(standalone.folder, request_id) == 1
 
 
 # Making it durable.
@@ -129,13 +98,13 @@ async def test_a_death_before_the_record_leaves_a_payload_that_nobody_asks_for(
     with no_answer():
         await standalone.submit("hello-world", HELLO, "a-key")
     await standalone.dies()
-    (payload,) = (standalone.folder / "data/payloads/algorithm=hello-world").iterdir()
-    assert await recorded(standalone) == {}
+    (payload,) = payloads(standalone.folder, "hello-world")
+    assert await recorded(standalone.folder) == {}
 
     await standalone.start()
     assert await stages(standalone) == {}
     again = await standalone.submit("hello-world", HELLO, "a-key")
-    assert again != payload.name
+    assert again != payload
     await completes_once(standalone, again)
 
 
@@ -146,7 +115,7 @@ async def test_a_run_whose_202_died_goes_its_way_and_answers_for_the_next_try(
     with no_answer():
         await standalone.submit("hello-world", HELLO, "a-key")
     await standalone.dies()
-    ((request_id, stage),) = (await recorded(standalone)).items()
+    ((request_id, stage),) = (await recorded(standalone.folder)).items()
     assert stage is Stage.BUFFERED
 
     await standalone.start()
@@ -157,18 +126,18 @@ async def test_a_run_whose_202_died_goes_its_way_and_answers_for_the_next_try(
 # Starting the Job.
 
 
-@pytest.mark.parametrize(("point", "jobs"), [("before-job-creation", 0), ("job-created", 1)])
+@pytest.mark.parametrize(("point", "jobs_left"), [("before-job-creation", 0), ("job-created", 1)])
 async def test_a_death_around_the_creation_of_a_job_makes_it_once(
-    standalone: Standalone, point: str, jobs: int
+    standalone: Standalone, point: str, jobs_left: int
 ) -> None:
     await standalone.start_doomed(point)
     # The launch is no part of the request: which of the two is quicker is left to them.
     with contextlib.suppress(aiohttp.ClientError):
         await standalone.submit("hello-world", HELLO)
     await standalone.dies()
-    ((request_id, stage),) = (await recorded(standalone)).items()
+    ((request_id, stage),) = (await recorded(standalone.folder)).items()
     assert stage is Stage.BUFFERED
-    assert len(list((standalone.folder / "data/cluster/jobs").iterdir())) == jobs
+    assert len(jobs(standalone.folder)) == jobs_left
 
     await standalone.start()
     await completes_once(standalone, request_id)
@@ -185,14 +154,14 @@ async def test_an_algorithm_that_ends_while_standalone_is_away_reports_when_it_i
     await until(lambda: run.pid)
     await standalone.kill()
     (run.folder / "go").touch()
-    log = job_folder(standalone, run.request_id) / "attempt-0.log"
+    log = job_folder(standalone.folder, run.request_id) / "attempt-0.log"
     await until(lambda: "trying again" in log.read_text("utf-8"))
 
     await standalone.start(**PATIENT)
     result = await standalone.finished("patient", run.request_id)
     assert result["status"] == "COMPLETED"
     assert await standalone.fetch(result["resultUri"]) == {"pid": run.pid}
-    assert tries(standalone, run.request_id) == 1
+    assert tries(standalone.folder, run.request_id) == 1
 
 
 async def test_a_completion_that_died_before_its_record_is_sent_again(
@@ -201,8 +170,8 @@ async def test_a_completion_that_died_before_its_record_is_sent_again(
     await standalone.start_doomed("before-completion")
     request_id = await standalone.submit("hello-world", HELLO)
     await standalone.dies()
-    await until(lambda: wants_to_report(standalone, request_id))
-    assert (await recorded(standalone))[request_id] in {Stage.BUFFERED, Stage.RUNNING}
+    await until(lambda: wants_to_report(standalone.folder, request_id))
+    assert (await recorded(standalone.folder))[request_id] in {Stage.BUFFERED, Stage.RUNNING}
 
     await standalone.start()
     await completes_once(standalone, request_id)
@@ -214,12 +183,12 @@ async def test_a_completion_that_died_after_its_record_is_sent_again_and_changes
     await standalone.start_doomed("completion-recorded")
     request_id = await standalone.submit("hello-world", HELLO)
     await standalone.dies()
-    await until(lambda: wants_to_report(standalone, request_id))
-    assert await recorded(standalone) == {request_id: Stage.COMPLETED}
+    await until(lambda: wants_to_report(standalone.folder, request_id))
+    assert await recorded(standalone.folder) == {request_id: Stage.COMPLETED}
 
     await standalone.start()
     (before,) = await standalone.runs()
-    ended = job_folder(standalone, request_id) / "attempt-0.exit"
+    ended = job_folder(standalone.folder, request_id) / "attempt-0.exit"
     await until(ended.exists)
     # The algorithm was answered with a 202, or it would have gone on or have failed.
     assert number_in(ended) == 0
@@ -239,11 +208,11 @@ async def test_a_job_whose_cancellation_died_is_deleted_by_the_sweep(
     with no_answer():
         await standalone.cancel("patient", run.request_id)
     await standalone.dies()
-    assert await recorded(standalone) == {run.request_id: Stage.CANCELLED}
+    assert await recorded(standalone.folder) == {run.request_id: Stage.CANCELLED}
     assert run.lives()
 
     await standalone.start(**PATIENT, **HASTE)
-    await until(lambda: not job_folder(standalone, run.request_id).exists())
+    await until(lambda: not job_folder(standalone.folder, run.request_id).exists())
     assert not run.lives()
     result = await standalone.finished("patient", run.request_id)
     assert (result["status"], result["runErrorMessage"]) == ("CANCELLED", "Cancelled by Ada.")
@@ -262,7 +231,7 @@ async def test_children_whose_cancellation_died_are_cancelled_in_their_turn_or_b
     with no_answer():
         await standalone.cancel("patient", parent.request_id)
     await standalone.dies()
-    left = await recorded(standalone)
+    left = await recorded(standalone.folder)
     assert left[parent.request_id] is Stage.CANCELLED
     assert list(left.values()).count(Stage.CANCELLED) == cancelled
 
@@ -302,9 +271,9 @@ async def test_a_job_whose_verdict_died_with_the_supervisor_is_deleted_by_the_ne
     await standalone.start_doomed("before-job-deletion")
     request_id = await standalone.submit("does-not-start", {"algorithmParameters": {}})
     await standalone.dies()
-    assert await recorded(standalone) == {request_id: Stage.SCHEDULING_FAILED}
-    assert job_folder(standalone, request_id).exists()
+    assert await recorded(standalone.folder) == {request_id: Stage.SCHEDULING_FAILED}
+    assert job_folder(standalone.folder, request_id).exists()
 
     await standalone.start(**HASTE)
-    await until(lambda: not job_folder(standalone, request_id).exists())
+    await until(lambda: not job_folder(standalone.folder, request_id).exists())
     assert await stages(standalone) == {request_id: "SCHEDULING_FAILED"}

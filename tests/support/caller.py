@@ -1,14 +1,17 @@
 """Starting services as processes, and calling their API as a client does."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -51,6 +54,13 @@ async def start_service(module: str, environment: dict[str, str]) -> asyncio.sub
     )
 
 
+@contextlib.contextmanager
+def no_answer() -> Iterator[None]:
+    """Expect of a call that its server dies over it."""
+    with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
+        yield
+
+
 class Caller:
     """A client of a scheduler."""
 
@@ -84,6 +94,12 @@ class Caller:
         url = f"{self.url}/algorithm/cancel/{algorithm}/requests/{request_id}"
         body = {"initiator": "Ada", "reason": "a test"}
         async with self._session.post(url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+
+    async def retag(self, algorithm: str, request_id: str, tag: str) -> None:
+        """Give a run another tag."""
+        url = f"{self.url}/algorithm/v1/metadata/tags/{algorithm}/requests/{request_id}"
+        async with self._session.post(url, json={"newTag": tag}) as answer:
             assert answer.status == 200, await answer.text()
 
     async def finished(
