@@ -50,6 +50,13 @@ test-integration: $(READY) ## Tests against real servers, which it starts if the
 	@$(BIN)/python -m tools.testbed up node --if-possible || [ -z "$${CI:-}" ]
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m integration $(ARGS)
 
+MINUTES ?= 1
+ON ?= embedded
+
+.PHONY: chaos
+chaos: $(READY) ## Break everything for a while, see the promise hold: make chaos MINUTES=10 SEED=7 ON=embedded
+	@PYTHONPATH=tests:. $(BIN)/python -m chaos --minutes $(MINUTES) --on $(ON) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Formatting, lint rules, types (mypy strict), import contracts
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff . ; exit 1; }

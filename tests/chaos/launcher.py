@@ -1,0 +1,170 @@
+"""One service of a world, as a process of its own: `python -m chaos.launcher scheduler`.
+
+It is the real one, on its real foundation and with its real settings. What can't be done to it from
+outside of its process is done to its parts, on the way between the two; see `meddler`.
+"""
+
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import field
+
+import nexus_receiver.composition
+import nexus_scheduler.composition
+import nexus_supervisor.composition
+from chaos.control import Control
+from chaos.history import Recorder
+from chaos.meddler import JumpingClock, Meddler
+from chaos.remote_cluster import RemoteCluster, serve
+from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.composition.clusters import open_clusters
+from nexus_core.ports.cluster import Cluster
+from nexus_core.settings.sections import Listen, ServiceSettings
+from nexus_core.web.process import run_process
+from nexus_core.web.server import bind, listening
+from nexus_receiver.settings import ReceiverSettings
+from nexus_scheduler.settings import SchedulerSettings
+from nexus_supervisor.settings import SupervisorSettings
+
+FOLDER = "CHAOS_FOLDER"
+"""Where the history goes, and where what is wrong is read."""
+NAME = "CHAOS_NAME"
+CLUSTER_URL = "CHAOS_CLUSTER_URL"
+"""Where the cluster is that several processes reach; empty: the settings say it."""
+DICE = "CHAOS_DICE"
+"""What decides which calls are befallen."""
+
+
+def control_file(folder: Path, name: str) -> Path:
+    """Return where it is said what is wrong inside of a service."""
+    return folder / f"{name}.control.json"
+
+
+def history_folder(folder: Path) -> Path:
+    """Return where all histories are."""
+    return folder / "history"
+
+
+class _Outside:
+    """What the environment says beyond settings."""
+
+    def __init__(self) -> None:
+        folder, name = Path(os.environ[FOLDER]), os.environ[NAME]
+        control = Control(control_file(folder, name))
+        recorder = Recorder(history_folder(folder) / f"{name}-{os.getpid()}.jsonl")
+        self.clock = JumpingClock(control)
+        dice = random.Random(os.environ[DICE])  # noqa: S311 - no secret
+        self.meddler = Meddler(name, control, recorder, dice)
+        self._cluster_url = os.environ.get(CLUSTER_URL, "")
+
+    async def clusters(
+        self, opened: dict[str, Cluster], stack: AsyncExitStack
+    ) -> dict[str, Cluster]:
+        """Return the clusters of a foundation, or the one that is elsewhere."""
+        if self._cluster_url:
+            for name in opened:
+                remote = RemoteCluster.open(name, self._cluster_url)
+                opened[name] = await stack.enter_async_context(remote)
+        return {name: self.meddler.cluster(each) for name, each in opened.items()}
+
+
+@asynccontextmanager
+async def open_scheduler(settings: SchedulerSettings) -> AsyncIterator[BackgroundTasks]:
+    outside = _Outside()
+    composition, meddler = nexus_scheduler.composition, outside.meddler
+    async with AsyncExitStack() as stack:
+        foundation = await stack.enter_async_context(
+            composition.open_foundation(settings, outside.clock)
+        )
+        parts = foundation.parts
+        parts = replace(
+            parts,
+            store=meddler.store(parts.store),
+            index=meddler.part("index", parts.index),
+            leases=meddler.part("leases", parts.leases),
+            payloads=meddler.part("payloads", parts.payloads),
+            clusters=await outside.clusters(dict(parts.clusters), stack),
+        )
+        yield await stack.enter_async_context(
+            composition.open_service(replace(foundation, parts=parts))
+        )
+
+
+@asynccontextmanager
+async def open_receiver(settings: ReceiverSettings) -> AsyncIterator[BackgroundTasks]:
+    outside = _Outside()
+    composition, meddler = nexus_receiver.composition, outside.meddler
+    async with composition.open_foundation(settings, outside.clock) as foundation:
+        parts = foundation.parts
+        parts = replace(
+            parts,
+            store=meddler.store(parts.store),
+            payloads=meddler.part("payloads", parts.payloads) if parts.payloads else None,
+            callback=meddler.callback(parts.callback),
+        )
+        async with composition.open_service(replace(foundation, parts=parts)) as tasks:
+            yield tasks
+
+
+@asynccontextmanager
+async def open_supervisor(settings: SupervisorSettings) -> AsyncIterator[BackgroundTasks]:
+    outside = _Outside()
+    composition, meddler = nexus_supervisor.composition, outside.meddler
+    async with AsyncExitStack() as stack:
+        foundation = await stack.enter_async_context(
+            composition.open_foundation(settings, outside.clock)
+        )
+        parts = foundation.parts
+        parts = replace(
+            parts,
+            store=meddler.store(parts.store),
+            index=meddler.part("index", parts.index),
+            leases=meddler.part("leases", parts.leases),
+            payloads=meddler.part("payloads", parts.payloads) if parts.payloads else None,
+            clusters=await outside.clusters(dict(parts.clusters), stack),
+            callback=meddler.callback(parts.callback),
+        )
+        yield await stack.enter_async_context(
+            composition.open_service(replace(foundation, parts=parts))
+        )
+
+
+class ClusterSettings(ServiceSettings, frozen=True):
+    """Settings of the process that runs the Jobs."""
+
+    listen: Listen = field(default_factory=Listen)
+
+
+@asynccontextmanager
+async def open_cluster(settings: ClusterSettings) -> AsyncIterator[BackgroundTasks]:
+    outside = _Outside()
+    with bind(settings.listen.host, settings.listen.port) as bound:
+        async with (
+            open_clusters(settings, outside.clock) as clusters,
+            BackgroundTasks() as tasks,
+            listening(serve(*clusters.values()), bound, settings.drain_timeout),
+        ):
+            yield tasks
+
+
+def main(service: str) -> int:
+    """Run one service; return the exit code of the process."""
+    match service:
+        case "scheduler":
+            return run_process("chaos-scheduler", SchedulerSettings, open_scheduler)
+        case "receiver":
+            return run_process("chaos-receiver", ReceiverSettings, open_receiver)
+        case "supervisor":
+            return run_process("chaos-supervisor", SupervisorSettings, open_supervisor)
+        case "cluster":
+            return run_process("chaos-cluster", ClusterSettings, open_cluster)
+    raise SystemExit(f"there is no service '{service}'")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv.pop()))

@@ -1,0 +1,198 @@
+"""What chaos befalls: services as processes, gates before them, and what can be seen of them.
+
+There is one of these for each kind of backends. Everything else in this package knows no more of a
+world than what is said here.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from chaos.control import Control, State, Trouble
+from chaos.deeds import Targets
+from chaos.history import Ending, Line
+from chaos.launcher import NAME, control_file
+from chaos.orders import Kind
+from nexus_core.domain.names import RunKey
+from support.caller import PATIENCE, REPOSITORY
+from support.gate import Gate
+
+# The exit code by which a service says that it can't start now: it is started again.
+_COULD_NOT_START = 2
+
+# Kubernetes waits longer before it starts a container again; nothing here is spared by waiting.
+_PAUSE = 1.0
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store has of one run."""
+
+    run: RunKey
+    label: str
+    """The tag that its client gave it."""
+    ending: Ending
+
+
+class LiveJob(msgspec.Struct, frozen=True, kw_only=True):
+    """A Job that the cluster has."""
+
+    run: RunKey
+    uid: str
+    active: bool
+
+
+class World(Protocol):
+    """What chaos befalls."""
+
+    folder: Path
+    """Where its history and logs are, and all that it keeps."""
+    targets: Targets
+    kinds: frozenset[Kind]
+    """The kinds of ending that there can be in it."""
+    patience: float
+    """Seconds within which all is settled, once nothing goes wrong any more."""
+
+    @property
+    def services(self) -> Mapping[str, "Service"]:
+        """All processes, by name."""
+
+    @property
+    def gates(self) -> Mapping[str, Gate]:
+        """By the name of the server before which each lies."""
+
+    @property
+    def schedulers(self) -> Sequence[str]:
+        """The URLs at which clients find schedulers."""
+
+    async def started(self, run: RunKey) -> None:
+        """Return when an algorithm of a run has begun."""
+
+    async def delete_job(self, run: RunKey) -> None:
+        """Delete the Job of a run, as somebody does who knows nothing of Nexus."""
+
+    async def kill_pod(self, run: RunKey) -> None:
+        """Kill the processes of a run's try, as a node does that is lost."""
+
+    async def rows(self) -> Sequence[Row]:
+        """Return what the store has of all runs, past all services."""
+
+    async def open_rows(self) -> Collection[RunKey]:
+        """Return the runs that a sweep would take for open, by whatever it looks them up."""
+
+    async def jobs(self) -> Sequence[LiveJob]:
+        """Return all Jobs that the cluster has."""
+
+    async def remains(self) -> Sequence[str]:
+        """Return what else is wrong with what is left, in words: damaged files, stray processes."""
+
+    def lines(self) -> Sequence[Line]:
+        """Return the history so far: of services, algorithms, and who observed."""
+
+
+class Service:
+    """A process that can be killed, stopped, frozen and started again."""
+
+    def __init__(self, name: str, kind: str, environment: Mapping[str, str], folder: Path) -> None:
+        self.name = name
+        self.control = Control(control_file(folder, name))
+        self.fell: list[str] = []
+        """How it ended by itself, each time that it did, which none ever should."""
+        self.refused = 0
+        """How often it could not start, and said so."""
+        self.starts = 0
+        self._kind = kind
+        self._environment = {**environment, NAME: name}
+        self._log = folder / "logs" / f"{name}.log"
+        self._log.parent.mkdir(exist_ok=True)
+        self._process: asyncio.subprocess.Process | None = None
+        self._down_on_purpose = True
+        self._keeper: asyncio.Task[None] | None = None
+        self._frozen = False
+        self._state = State()
+
+    @property
+    def up(self) -> bool:
+        """Whether its process is there, frozen or not."""
+        return self._process is not None and self._process.returncode is None
+
+    def start(self) -> None:
+        """Start it, and start it again whenever it ends by itself."""
+        self._down_on_purpose = False
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.create_task(self._keep(), name=f"keeper of {self.name}")
+
+    async def kill(self) -> None:
+        """End it as a power failure would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Tell it to end, and wait until it has."""
+        self.thaw()
+        await self._end(signal.SIGTERM)
+
+    def freeze(self) -> None:
+        """Let no more time pass for it."""
+        if self.up and self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+            self._frozen = True
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        if self._frozen and self.up and self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+        self._frozen = False
+
+    def set_clock(self, offset: float) -> None:
+        """Let its clock be ahead by so many seconds."""
+        self._state = msgspec.structs.replace(self._state, clock_offset=offset)
+        self.control.set(self._state)
+
+    def set_trouble(self, part: str, trouble: Trouble | None) -> None:
+        """Let a part of it behave badly, or well again."""
+        troubles = {name: each for name, each in self._state.troubles.items() if name != part}
+        if trouble is not None:
+            troubles[part] = trouble
+        self._state = msgspec.structs.replace(self._state, troubles=troubles)
+        self.control.set(self._state)
+
+    async def _end(self, number: signal.Signals) -> None:
+        self._down_on_purpose = True
+        if self._process is not None and self.up:
+            self._process.send_signal(number)
+        if self._keeper is not None:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.wait({self._keeper})
+
+    async def _keep(self) -> None:
+        while not self._is_over(await self._run()):  # noqa: ASYNC110 - which waits for its end
+            await asyncio.sleep(_PAUSE)
+
+    def _is_over(self, code: int) -> bool:
+        """Note how it ended; tell whether that was on purpose."""
+        if self._down_on_purpose:
+            return True
+        if code == _COULD_NOT_START:
+            self.refused += 1
+        else:
+            self.fell.append(f"exit code {code}, see {self._log}")
+        return False
+
+    async def _run(self) -> int:
+        self.starts += 1
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "chaos.launcher",
+                self._kind,
+                cwd=REPOSITORY,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        return await self._process.wait()
