@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus_core.domain.journal import LogTail
-from nexus_core.domain.log_tail import TailBuffer, last_lines
+from nexus_core.domain.log_tail import TailBuffer, last_bytes, last_lines
 
 
 def end_of(*chunks: bytes, limit: int) -> tuple[str, bool]:
@@ -82,3 +82,11 @@ def test_of_fewer_lines_than_asked_for_all_are_left(text: str) -> None:
 
 def test_no_lines_of_nothing_is_all_of_it() -> None:
     assert last_lines(a_tail(""), 0) == a_tail("")
+
+
+def test_of_more_bytes_than_asked_for_the_last_are_left() -> None:
+    assert last_bytes(a_tail("one\ntwo\n"), 4) == a_tail("two\n", truncated=True)
+
+
+def test_of_fewer_bytes_than_asked_for_all_are_left() -> None:
+    assert last_bytes(a_tail("one\n"), 4) == a_tail("one\n")

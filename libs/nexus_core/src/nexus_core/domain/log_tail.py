@@ -30,13 +30,20 @@ class TailBuffer:
     def end(self) -> tuple[str, bool]:
         """Return the end as text, and whether there was more before it."""
         self._cut()
-        text, cut = _decoded(bytes(self._held), self._limit, cut=self._dropped)
-        return text, cut
+        return _decoded(bytes(self._held), self._limit, cut=self._dropped)
 
     def _cut(self) -> None:
         if len(self._held) > self._limit:
             del self._held[: -self._limit]
             self._dropped = True
+
+
+def last_bytes(tail: LogTail, limit: int) -> LogTail:
+    """Return at most so many bytes of a tail: its last ones."""
+    buffer = TailBuffer(limit)
+    buffer.add(tail.text.encode())
+    text, cut = buffer.end()
+    return msgspec.structs.replace(tail, text=text, truncated=True) if cut else tail
 
 
 def last_lines(tail: LogTail, lines: int) -> LogTail:

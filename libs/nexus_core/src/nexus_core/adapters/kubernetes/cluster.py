@@ -24,6 +24,8 @@ T = TypeVar("T", bound=KubernetesObject)
 _WHAT_GOES_WRONG = "type=Warning"
 # A deletion in the foreground waits for the pods, which have 30 s to end unless they say otherwise.
 _DELETION_SECONDS = 45.0
+# An API server waits up to 30 s for a kubelet, and nobody who wants a log has that long.
+_LOG_SECONDS = 5.0
 
 
 class KubernetesCluster:
@@ -56,7 +58,9 @@ class KubernetesCluster:
         self._pace = pace
         self._namespace = namespace
         self._jobs = JobClient(connection, namespace, clock, _DELETION_SECONDS)
-        self._logs = PodLogs(connection, self._jobs.pods_path, self._jobs.pods_of, clock)
+        self._logs = PodLogs(
+            connection, self._jobs.pods_path, self._jobs.pods_of, clock, _LOG_SECONDS
+        )
         self._feeds: set[RunFeed] = set()
 
     @property

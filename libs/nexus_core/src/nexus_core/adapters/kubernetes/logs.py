@@ -23,8 +23,6 @@ from nexus_core.ports.cluster import FollowedLog
 PodsOf = Callable[[str], Awaitable[list[Pod]]]
 """Returns the pods of a Job."""
 
-# For one log. An API server waits up to 30 s for a kubelet, and nobody here has that long.
-_PATIENCE = 5.0
 # For the next byte of a log that is followed: whoever follows one is let go before.
 _LONGEST_SILENCE = 4 * 3600.0
 # A node that did not answer is not asked again at once. All the runs on it would have to wait, and
@@ -53,8 +51,15 @@ class PodLogs:
     """Reads logs of runs in one namespace."""
 
     def __init__(
-        self, connection: Connection, pods_path: str, pods_of: PodsOf, clock: Clock
+        self,
+        connection: Connection,
+        pods_path: str,
+        pods_of: PodsOf,
+        clock: Clock,
+        patience: float,
     ) -> None:
+        """`patience` is in seconds, for the node of a pod to tell one log."""
+        self._patience = patience
         self._connection = connection
         self._pods_path = pods_path
         self._pods_of = pods_of
@@ -155,7 +160,7 @@ class PodLogs:
         if now < self._silent_until.get(node, now):
             raise self._silent(node)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 yield
         except TimeoutError as error:
             awaited = {name: until for name, until in self._silent_until.items() if now < until}
@@ -164,7 +169,7 @@ class PodLogs:
 
     def _silent(self, node: str) -> UnavailableError:
         return UnavailableError(
-            f"{self._connection.origin}: no log from node {node} within {_PATIENCE:.0f} s",
+            f"{self._connection.origin}: no log from node {node} within {self._patience:.0f} s",
             _NODE_PAUSE,
         )
 
