@@ -81,6 +81,8 @@ async def accept_instant(folder: Path) -> AsyncIterator[int]:
             store=InstantCheckpointStore(),
             index=stores.index,
             leases=InstantLeaseStore(),
+            journal=stores.journal,
+            election=stores.election,
             payloads=InstantPayloadStore(stores.urls, clock),
             urls=stores.urls,
         )

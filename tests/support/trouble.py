@@ -56,6 +56,8 @@ class Trouble:
             store=self._around(stores.store),
             index=self._around(stores.index),
             leases=self._around(stores.leases),
+            journal=self._around(stores.journal),
+            election=self._around(stores.election),
             payloads=self._around(stores.payloads),
         )
 

@@ -1,4 +1,4 @@
-"""The stores of checkpoints and leases, and what finds runs in them."""
+"""The stores of checkpoints, leases and the journal, and what finds runs in them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,12 +12,16 @@ from nexus_core.adapters.cassandra.payload_buffer import (
 from nexus_core.adapters.cassandra.stores import Variant, open_cassandra_stores
 from nexus_core.adapters.sqlite.checkpoint_store import SqliteCheckpointStore
 from nexus_core.adapters.sqlite.database import SqliteDatabase
+from nexus_core.adapters.sqlite.journal import SqliteJournal
+from nexus_core.adapters.sqlite.leader_election import SqliteLeaderElection
 from nexus_core.adapters.sqlite.lease_store import SqliteLeaseStore
 from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
 from nexus_core.composition.cql import open_waiting_session
 from nexus_core.composition.cql_store import cql_store
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
+from nexus_core.ports.journal import Journal
+from nexus_core.ports.leader_election import LeaderElection
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.run_index import RunIndex
 from nexus_core.settings.sections import ServiceSettings
@@ -25,11 +29,13 @@ from nexus_core.settings.sections import ServiceSettings
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointStores:
-    """Three ports on one database."""
+    """The ports on one database."""
 
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    journal: Journal
+    election: LeaderElection
     payload_buffer: PayloadBuffer | None = None
     """None where the database has no room for payloads, which go to the payload store then."""
 
@@ -61,6 +67,8 @@ async def _open_embedded(
             store=SqliteCheckpointStore(database, clock),
             index=SqliteRunIndex(database),
             leases=SqliteLeaseStore(database),
+            journal=SqliteJournal(database, clock),
+            election=SqliteLeaderElection(database, clock),
         )
 
 
@@ -82,6 +90,8 @@ async def _open_cql(settings: ServiceSettings, clock: Clock) -> AsyncIterator[Ch
             store=stores.checkpoints,
             index=stores.index,
             leases=stores.leases,
+            journal=stores.journal,
+            election=stores.election,
             payload_buffer=PayloadBuffer(
                 session, LARGEST_ROW_OF_KEYSPACES if keyspaces else LARGEST_ROW
             ),

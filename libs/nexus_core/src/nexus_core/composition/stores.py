@@ -12,6 +12,8 @@ from nexus_core.composition.signing import open_signed_urls, shares_its_secret
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
+from nexus_core.ports.journal import Journal
+from nexus_core.ports.leader_election import LeaderElection
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.run_index import RunIndex
@@ -26,6 +28,8 @@ class Stores:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    journal: Journal
+    election: LeaderElection
     payloads: PayloadStore
     buffered_payloads: PayloadStore | None = None
     """Those serialized to the `backend`; None where they go to the payload store, too."""
@@ -39,6 +43,8 @@ class ShardStores:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    journal: Journal
+    election: LeaderElection
     payloads: PayloadStore | None
     """None where the settings name none: those of the Go implementation have no use for it."""
     buffered_payloads: PayloadStore | None = None
@@ -67,6 +73,8 @@ async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[
             store=checkpoints.store,
             index=checkpoints.index,
             leases=checkpoints.leases,
+            journal=checkpoints.journal,
+            election=checkpoints.election,
             payloads=payloads,
             buffered_payloads=_buffered(
                 checkpoints.payload_buffer, payloads, settings, urls, clock
@@ -89,6 +97,8 @@ async def open_shard_stores(settings: ServiceSettings, clock: Clock) -> AsyncIte
             store=checkpoints.store,
             index=checkpoints.index,
             leases=checkpoints.leases,
+            journal=checkpoints.journal,
+            election=checkpoints.election,
             payloads=payloads,
             buffered_payloads=buffered,
         )

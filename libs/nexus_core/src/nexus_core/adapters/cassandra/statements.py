@@ -223,3 +223,38 @@ FIND_LEASE = Statement(
 FIND_LEASES = Statement(
     "SELECT owner, callback_url, expires_at FROM leases WHERE pool = 'schedulers'"
 )
+
+# What happened to runs and lanes.
+
+EVENT_COLUMNS = ("algorithm", "id", "at", "kind", "subject", "reason", "message")
+TAIL_COLUMNS = ("content", "at", "pod", "truncated")
+SAMPLE_COLUMNS = (
+    "owner",
+    "cluster",
+    "at",
+    "state",
+    "depth",
+    "rate",
+    "oldest_received_at",
+    "reason",
+)
+
+RECORD_EVENT = _insert("run_events", EVENT_COLUMNS)
+FIND_EVENTS = Statement(f"SELECT {', '.join(EVENT_COLUMNS)} FROM run_events {_OF_RUN}")
+KEEP_LOG = _insert("log_tails", ("algorithm", "id", *TAIL_COLUMNS))
+FIND_LOG = Statement(f"SELECT {', '.join(TAIL_COLUMNS)} FROM log_tails {_OF_RUN}")
+RECORD_LANE = _insert("lane_samples", ("day", *SAMPLE_COLUMNS))
+FIND_LANE = Statement(
+    f"SELECT {', '.join(SAMPLE_COLUMNS)} FROM lane_samples "
+    "WHERE owner = ? AND cluster = ? AND day = ? AND at >= ? AND at <= ? LIMIT ?"
+)
+
+# Who leads. A row is written by transactions alone, and goes with its time.
+
+# Not inserted where there is none: what marks a row as inserted keeps its first time to live, and
+# would stand in the way when a later, shorter one has ended. The last value is null then.
+LEAD = Statement(
+    "UPDATE leaders USING TTL ? SET candidate = ?, renewal = ? WHERE role = ? IF candidate = ?"
+)
+RESIGN = Statement("DELETE FROM leaders WHERE role = ? IF candidate = ?")
+FIND_LEADER_SERIALLY = _serial(Statement("SELECT candidate, renewal FROM leaders WHERE role = ?"))

@@ -1,4 +1,4 @@
-"""The three ports on one session."""
+"""The ports on one session."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +13,8 @@ from nexus_core.adapters.cassandra.filing import Filing
 from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
 from nexus_core.adapters.cassandra.first_wins import FirstWins
 from nexus_core.adapters.cassandra.first_write import FirstWriter
+from nexus_core.adapters.cassandra.journal import CassandraJournal
+from nexus_core.adapters.cassandra.leader_election import CassandraLeaderElection
 from nexus_core.adapters.cassandra.lease_store import CassandraLeaseStore
 from nexus_core.adapters.cassandra.lookups import Lookups
 from nexus_core.adapters.cassandra.lookups_by_index import IndexLookups
@@ -44,11 +46,13 @@ class Variant(Struct, frozen=True, kw_only=True):
 
 
 class CassandraStores(Struct, frozen=True):
-    """Three ports on one session."""
+    """The ports on one session."""
 
     checkpoints: CassandraCheckpointStore
     index: CassandraRunIndex
     leases: CassandraLeaseStore
+    journal: CassandraJournal
+    election: CassandraLeaderElection
     afterwork: Afterwork
 
 
@@ -103,6 +107,8 @@ def _assembled(
             adopter=adopter if variant.adopts else None,
         ),
         CassandraLeaseStore(session),
+        CassandraJournal(session),
+        CassandraLeaderElection(session),
         afterwork,
     )
 
@@ -123,4 +129,8 @@ def _hot_statements(writes: FirstWrites, variant: Variant) -> Iterator[Statement
         statements.FIND_FINISHED,
         statements.FIND_CLAIM,
         statements.FIND_LEASES,
+        statements.RECORD_EVENT,
+        statements.KEEP_LOG,
+        statements.RECORD_LANE,
+        statements.LEAD,
     )

@@ -10,6 +10,7 @@ import msgspec
 
 from nexus_core.domain.checkpoint import Checkpoint, Lease, OpenRun, RunSummary
 from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.journal import LaneSample, LaneState, LogTail, RunEvent, RunEventKind
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.request import Overrides, ParentReference
 from nexus_core.domain.stages import Stage, StageChange
@@ -25,6 +26,9 @@ _MICROSECOND = timedelta(microseconds=1)
 EARLIEST = -(2**63)
 LATEST = 2**63 - 1
 
+_EVENT_KINDS = frozenset(kind.value for kind in RunEventKind)
+_LANE_STATES = frozenset(state.value for state in LaneState)
+
 _encoder = msgspec.json.Encoder()
 _spec_decoder = msgspec.json.Decoder(TemplateSpec)
 _overrides_decoder = msgspec.json.Decoder(Overrides)
@@ -38,6 +42,11 @@ def micros(time: datetime) -> int:
 def instant(number: int) -> datetime:
     """Return microseconds since 1970 as a time in UTC."""
     return _EPOCH + timedelta(microseconds=number)
+
+
+def whole_millis(time: datetime) -> int:
+    """Return an aware time, cut off to milliseconds, as microseconds since 1970."""
+    return micros(time) // 1000 * 1000
 
 
 def checkpoint_row(checkpoint: Checkpoint, cluster: str) -> Row:
@@ -148,6 +157,75 @@ def summary_of(row: Row) -> RunSummary:
 def lease_of(row: Row) -> Lease:
     """Return the lease of a row."""
     return Lease(owner=row[0], callback_url=row[1], expires_at=instant(row[2]))
+
+
+def event_row(event: RunEvent) -> Row:
+    """Return the columns of an event."""
+    return (
+        event.key.algorithm,
+        event.key.request_id,
+        whole_millis(event.at),
+        event.kind.value,
+        event.subject,
+        event.reason,
+        event.message,
+    )
+
+
+def event_of(row: Row) -> RunEvent | None:
+    """Return the event of a row; None for a kind that a later release knows."""
+    if row[3] not in _EVENT_KINDS:
+        return None
+    return RunEvent(
+        key=RunKey(row[0], row[1]),
+        at=instant(row[2]),
+        kind=RunEventKind(row[3]),
+        subject=row[4],
+        reason=row[5],
+        message=row[6],
+    )
+
+
+def tail_row(key: RunKey, tail: LogTail) -> Row:
+    """Return the columns of the end of a run's log."""
+    name = (key.algorithm, key.request_id)
+    return (*name, tail.text, whole_millis(tail.at), tail.pod, tail.truncated)
+
+
+def tail_of(row: Row) -> LogTail:
+    """Return the end of a log of a row."""
+    return LogTail(text=row[0], at=instant(row[1]), pod=row[2], truncated=bool(row[3]))
+
+
+def sample_row(sample: LaneSample) -> Row:
+    """Return the columns of a sample."""
+    oldest = sample.oldest_received_at
+    return (
+        sample.owner,
+        sample.cluster,
+        whole_millis(sample.at),
+        sample.state.value,
+        sample.depth,
+        sample.rate,
+        None if oldest is None else whole_millis(oldest),
+        sample.reason,
+    )
+
+
+def sample_of(row: Row) -> LaneSample | None:
+    """Return the sample of a row; None for a state that a later release knows."""
+    if row[3] not in _LANE_STATES:
+        return None
+    return LaneSample(
+        owner=row[0],
+        cluster=row[1],
+        at=instant(row[2]),
+        state=LaneState(row[3]),
+        depth=row[4],
+        rate=row[5],
+        oldest_received_at=_instant_or_none(row[6]),
+        reason=row[7],
+    )
 
 
 def _json(value: TemplateSpec | Overrides | None) -> str | None:

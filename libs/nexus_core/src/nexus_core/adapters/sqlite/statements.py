@@ -191,3 +191,63 @@ FIND_EXPIRED_LEASES = """
 SELECT owner, callback_url, expires_at FROM leases INDEXED BY leases_by_expiry
 WHERE expires_at <= ? ORDER BY expires_at
 """
+
+# What happened to runs and lanes. Events and ends of logs go with their runs.
+
+RECORD_EVENT = """
+INSERT INTO run_events (algorithm, id, at, kind, subject, reason, message)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (algorithm, id, at, kind, subject) DO UPDATE SET reason = excluded.reason,
+    message = excluded.message
+"""
+
+FIND_EVENTS = """
+SELECT algorithm, id, at, kind, subject, reason, message FROM run_events
+WHERE algorithm = ? AND id = ?
+ORDER BY at, kind, subject
+"""
+
+KEEP_LOG = """
+INSERT INTO log_tails (algorithm, id, content, at, pod, truncated) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (algorithm, id) DO UPDATE SET content = excluded.content, at = excluded.at,
+    pod = excluded.pod, truncated = excluded.truncated
+"""
+
+FIND_LOG = "SELECT content, at, pod, truncated FROM log_tails WHERE algorithm = ? AND id = ?"
+
+_LANE_SAMPLE_COLUMNS = "owner, cluster, at, state, depth, rate, oldest_received_at, reason"
+
+RECORD_LANE = f"""
+INSERT INTO lane_samples ({_LANE_SAMPLE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (owner, cluster, at) DO UPDATE SET state = excluded.state, depth = excluded.depth,
+    rate = excluded.rate, oldest_received_at = excluded.oldest_received_at,
+    reason = excluded.reason
+"""
+
+# Two for each sample that is added, likewise.
+FORGET_LANE_SAMPLES = """
+DELETE FROM lane_samples WHERE (owner, cluster, at) IN (
+    SELECT owner, cluster, at FROM lane_samples INDEXED BY lane_samples_by_age
+    WHERE at < ? ORDER BY at LIMIT 2
+)
+"""
+
+FIND_LANE = f"""
+SELECT {_LANE_SAMPLE_COLUMNS} FROM lane_samples
+WHERE owner = ? AND cluster = ? AND at >= ? AND at <= ?
+ORDER BY at LIMIT ?
+"""
+
+# Who leads.
+
+# A lease that begins after the end of what is asked for was written before the clock was set back:
+# nobody can tell when it ends, and waiting for it could take for ever.
+LEAD = """
+INSERT INTO leaders (role, candidate, renewed_at, expires_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (role) DO UPDATE SET candidate = excluded.candidate,
+    renewed_at = excluded.renewed_at, expires_at = excluded.expires_at
+WHERE candidate = excluded.candidate OR expires_at <= excluded.renewed_at
+    OR renewed_at > excluded.expires_at
+"""
+
+RESIGN = "DELETE FROM leaders WHERE role = ? AND candidate = ?"
