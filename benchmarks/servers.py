@@ -134,6 +134,7 @@ async def _scheduler(stores: Stores, settings: SchedulerSettings) -> AsyncIterat
             store=stores.store,
             index=stores.index,
             leases=stores.leases,
+            journal=stores.journal,
             payloads=stores.payloads,
             catalogue=catalogue,
             clusters={InstantCluster.name: InstantCluster()},

@@ -111,6 +111,7 @@ async def open_gated_scheduler(settings: SchedulerSettings) -> AsyncIterator[Bac
             store=cast("CheckpointStore", GatedStore(stores.store, gate)),
             index=stores.index,
             leases=stores.leases,
+            journal=stores.journal,
             payloads=stores.payloads,
             catalogue=catalogue,
             clusters={

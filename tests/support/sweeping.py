@@ -36,6 +36,7 @@ def a_sweeper(
         store=stores.store,
         index=stores.index,
         leases=stores.leases,
+        journal=stores.journal,
         payloads=stores.payloads,
         clusters=clusters,
         callback=callback,

@@ -96,6 +96,7 @@ class Crowd:
             store=stores.store,
             index=stores.index,
             leases=stores.leases,
+            journal=stores.journal,
             payloads=stores.payloads,
             catalogue=self._world.catalogue,
             clusters={self._cluster.name: self._cluster},

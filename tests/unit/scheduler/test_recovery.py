@@ -73,6 +73,7 @@ def a_recovery(stored: StoredRuns, queue: LaunchQueue, clock: ManualClock) -> Re
         store=cast("Any", stored),
         index=cast("Any", stored),
         leases=unused,
+        journal=unused,
         payloads=unused,
         catalogue=unused,
         clusters=cast("Any", {"standalone": None}),

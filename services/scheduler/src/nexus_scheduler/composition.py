@@ -57,6 +57,7 @@ async def open_foundation(settings: SchedulerSettings, clock: Clock) -> AsyncIte
             store=stores.store,
             index=stores.index,
             leases=stores.leases,
+            journal=stores.journal,
             payloads=stores.payloads,
             buffered_payloads=stores.buffered_payloads,
             catalogue=await stack.enter_async_context(open_catalogue(settings, clusters, clock)),

@@ -9,6 +9,7 @@ from nexus_core.ports.catalogue import Catalogue
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster
+from nexus_core.ports.journal import Journal
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.run_index import RunIndex
@@ -21,6 +22,7 @@ class SchedulerParts:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    journal: Journal
     payloads: PayloadStore
     buffered_payloads: PayloadStore | None = None
     """Those serialized to the `backend`; None where they go to `payloads`, too."""

@@ -59,6 +59,7 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
             store=stores.store,
             index=stores.index,
             leases=stores.leases,
+            journal=stores.journal,
             payloads=stores.payloads,
             buffered_payloads=stores.buffered_payloads,
             clusters=await stack.enter_async_context(open_clusters(settings, clock)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster
+from nexus_core.ports.journal import Journal
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.run_index import RunIndex
@@ -19,6 +20,7 @@ class SupervisorParts:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    journal: Journal
     payloads: PayloadStore | None
     """Renews the URLs of runs that waited long; None where only schedulers reach it."""
     buffered_payloads: PayloadStore | None = None
