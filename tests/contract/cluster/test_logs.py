@@ -2,36 +2,40 @@
 
 import asyncio
 
-from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.cluster import Cluster, FollowedLog
-from support.clusters import FOR_EVER, PATIENCE, PRINTING, Witness, a_manifest, a_run_key
+from support.clusters import FOR_EVER, PATIENCE, PRINTING, a_manifest, a_run_key
+from support.waiting import until_so
 from tools.testbed.kubernetes.outcomes import PRINTED
 
 LIMIT = 4096
 WHOLE = "".join(f"{line}\n" for line in PRINTED)
 
 
-async def a_failed_run(cluster: Cluster, witness: Witness, script: str = PRINTING) -> RunKey:
+async def a_failed_run(cluster: Cluster) -> RunKey:
     key = a_run_key()
-    await cluster.create_job(key, a_manifest(key, f"{script}exit 3"))
-    await witness.sees(key, "BackoffLimitExceeded")
+    await cluster.create_job(key, a_manifest(key, f"{PRINTING}exit 3"))
+
+    async def has_failed() -> bool:
+        job = await cluster.find_job(key)
+        return job is not None and job.phase is JobPhase.FAILED
+
+    await until_so(has_failed, PATIENCE)
     return key
 
 
-async def printed(cluster: Cluster, key: RunKey) -> LogTail:
-    """Wait until a run has printed all that it prints."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            tail = await cluster.log(key, LIMIT)
-            if tail is not None and tail.text == WHOLE:
-                return tail
-            await asyncio.sleep(0.01)
+async def has_printed_all(cluster: Cluster, key: RunKey) -> None:
+    async def is_there() -> bool:
+        tail = await cluster.log(key, LIMIT)
+        return tail is not None and tail.text == WHOLE
+
+    await until_so(is_there, PATIENCE)
 
 
-async def test_what_a_failed_run_printed_is_told(cluster: Cluster, witness: Witness) -> None:
-    key = await a_failed_run(cluster, witness)
+async def test_what_a_failed_run_printed_is_told(cluster: Cluster) -> None:
+    key = await a_failed_run(cluster)
 
     tail = await cluster.log(key, LIMIT)
 
@@ -42,9 +46,9 @@ async def test_what_a_failed_run_printed_is_told(cluster: Cluster, witness: Witn
 
 
 async def test_of_what_is_longer_than_the_limit_the_end_is_told(
-    cluster: Cluster, witness: Witness
+    cluster: Cluster,
 ) -> None:
-    key = await a_failed_run(cluster, witness)
+    key = await a_failed_run(cluster)
 
     tail = await cluster.log(key, 10)
 
@@ -53,8 +57,8 @@ async def test_of_what_is_longer_than_the_limit_the_end_is_told(
     assert tail.truncated
 
 
-async def test_what_fits_the_limit_is_whole(cluster: Cluster, witness: Witness) -> None:
-    key = await a_failed_run(cluster, witness)
+async def test_what_fits_the_limit_is_whole(cluster: Cluster) -> None:
+    key = await a_failed_run(cluster)
 
     tail = await cluster.log(key, len(WHOLE))
 
@@ -66,7 +70,7 @@ async def test_what_a_run_has_printed_is_told_while_it_goes_on(cluster: Cluster)
     key = a_run_key()
     await cluster.create_job(key, a_manifest(key, PRINTING + FOR_EVER))
 
-    assert not (await printed(cluster, key)).truncated
+    await has_printed_all(cluster, key)
 
 
 async def test_a_run_without_a_job_has_no_log(cluster: Cluster) -> None:
@@ -78,9 +82,9 @@ async def test_a_run_without_a_job_has_no_log(cluster: Cluster) -> None:
 
 
 async def test_a_run_of_the_same_id_and_another_algorithm_has_no_log(
-    cluster: Cluster, witness: Witness
+    cluster: Cluster,
 ) -> None:
-    key = await a_failed_run(cluster, witness)
+    key = await a_failed_run(cluster)
     other = RunKey("other", key.request_id)
 
     assert await cluster.log(other, LIMIT) is None
@@ -88,20 +92,8 @@ async def test_a_run_of_the_same_id_and_another_algorithm_has_no_log(
         assert log is None
 
 
-async def test_a_run_whose_container_never_started_has_no_log(
-    cluster: Cluster, witness: Witness
-) -> None:
-    key = a_run_key()
-    await cluster.create_job(key, a_manifest(key, container={"command": ["/no/such/program"]}))
-    await witness.sees(key, "Failed")
-
-    assert await cluster.log(key, LIMIT) is None
-    async with cluster.follow_log(key, 10) as log:
-        assert log is None
-
-
-async def test_the_log_goes_with_the_job(cluster: Cluster, witness: Witness) -> None:
-    key = await a_failed_run(cluster, witness)
+async def test_the_log_goes_with_the_job(cluster: Cluster) -> None:
+    key = await a_failed_run(cluster)
 
     await cluster.delete_job(key, CancellationPolicy.FOREGROUND)
 
@@ -113,7 +105,7 @@ async def test_the_log_goes_with_the_job(cluster: Cluster, witness: Witness) -> 
 async def test_one_who_follows_is_told_the_last_lines_first(cluster: Cluster) -> None:
     key = a_run_key()
     await cluster.create_job(key, a_manifest(key, PRINTING + FOR_EVER))
-    await printed(cluster, key)
+    await has_printed_all(cluster, key)
 
     async with cluster.follow_log(key, 1) as log:
         assert log is not None

@@ -87,6 +87,7 @@ class RealNode:
             await until_ready(process, lambda: _ready(api), _READY_SECONDS)
             # The API server's own taint would stay: no controller here watches nodes.
             await api.patch(_PATH, {"spec": {"taints": [rules.taint()]}})
+            await api.patch(f"{_PATH}/status", {"status": {"addresses": rules.addresses()}})
         return process
 
     def _write(self, parts: Parts) -> None:
@@ -118,6 +119,9 @@ class RealNode:
             f"--config={self._folder}/kubelet.yaml",
             f"--kubeconfig={self._folder}/kubelet.kubeconfig",
             f"--hostname-override={rules.NODE}",
+            # Leaves it to us to say where it is: by itself it would say an address of this machine,
+            # on which nobody listens.
+            "--cloud-provider=external",
             f"--node-labels={rules.LABEL}={rules.NODE}",
             f"--root-dir={self._folder}/kubelet",
             f"--cert-dir={self._folder}/kubelet-certificates",

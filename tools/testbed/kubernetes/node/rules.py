@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tools.testbed.ports import LOOPBACK
+
 NODE = "real"
 
 LABEL = "testbed.nexus/node"
@@ -20,6 +22,14 @@ _TOLERATES = (
 def taint() -> dict[str, str]:
     """Return the taint of the node."""
     return {"key": TAINT, "value": "true", "effect": "NoSchedule"}
+
+
+def addresses() -> list[dict[str, str]]:
+    """Return where the API server finds the node's kubelet, and by what name it goes."""
+    return [
+        {"type": "InternalIP", "address": LOOPBACK},
+        {"type": "Hostname", "address": NODE},
+    ]
 
 
 def network_policy() -> dict[str, Any]:

@@ -31,7 +31,7 @@ _NODE_PAUSE = 60.0
 # Tries looked at, from the newest on, for one that printed anything.
 _MOST_TRIES = 5
 # Bytes of a line on average, or more; of shorter ones, less is read than there is room for.
-_SHORT_LINE = 32
+_SHORT_LINE = 16
 _FEWEST_LINES = 1000
 # Runtimes write longer lines in pieces, and a kubelet counts each of these as a line.
 _PIECE = 16 * 1024
