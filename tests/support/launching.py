@@ -2,12 +2,14 @@
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
+from nexus_core.aio.circuit import Circuit
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launched, Launcher
 from nexus_core.ports.clock import Clock
@@ -58,6 +60,7 @@ def a_queue(
     clock: Clock,
     *clusters: str,
     registry: CollectorRegistry | None = None,
+    circuits: Sequence[Circuit] = (),
     **config: Any,
 ) -> LaunchQueue:
     """Make a queue with a lane a cluster, which nobody has started yet.
@@ -67,7 +70,7 @@ def a_queue(
     settings = BufferConfig(**config)
     metrics = QueueMetrics(registry or CollectorRegistry())
     lanes = {
-        name: Lane(name, cast("Launcher", launcher), settings, clock, metrics)
+        name: Lane(name, cast("Launcher", launcher), settings, clock, metrics, circuits)
         for name in clusters or ("standalone",)
     }
     return LaunchQueue(lanes, settings.queue_limit)

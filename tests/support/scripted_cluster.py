@@ -57,6 +57,8 @@ class ScriptedCluster:
         self.open_gate.set()
         self.waiting = 0
         """How many creations wait now."""
+        self.pings = 0
+        """How often it was asked whether it is there."""
 
     @property
     def name(self) -> str:
@@ -158,6 +160,7 @@ class ScriptedCluster:
         return 0.0 if self.followers else None
 
     async def ping(self) -> None:
+        self.pings += 1
         self._refuse()
 
     # What tests say.

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry
 
+from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.throttle import Throttle
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
@@ -45,5 +47,11 @@ def a_sweeper(
     settler = Settler(stores.store, callback)
     enforcer = Enforcer(parts, cluster, settler, SupervisorMetrics(CollectorRegistry()))
     launcher = Launcher(stores.store, stores.payloads, clusters, settler, world.clock)
-    settings, config = settings or Sweep(), config or BufferConfig()
-    return Sweeper(parts, cluster, enforcer, launcher, settings, config)
+    config = config or BufferConfig()
+    throttle = Throttle(
+        config.rate_limit_elements_per_second,
+        config.rate_limit_elements_burst,
+        Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
+        world.clock,
+    )
+    return Sweeper(parts, cluster, enforcer, launcher, settings or Sweep(), throttle)

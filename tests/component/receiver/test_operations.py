@@ -1,6 +1,7 @@
 """What operators see of a receiver."""
 
 import uuid
+from dataclasses import replace
 
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
@@ -23,8 +24,23 @@ async def test_readiness_names_each_part(receiver: ReceiverClient) -> None:
 
     assert reply.json() == {
         "ready": True,
-        "parts": {"checkpoint-store": {"ready": True}, "payload-store": {"ready": True}},
+        "parts": {
+            "checkpoint-store": {"ready": True},
+            "payload-store": {"ready": True, "required": False},
+        },
     }
+
+
+async def test_a_receiver_takes_completions_though_no_payload_store_answers(
+    world: World,
+) -> None:
+    of_payloads = Trouble()
+    of_payloads.breaks("ping")
+    world.stores = replace(world.stores, payloads=of_payloads.befalls(world.stores).payloads)
+    async with world.receiver() as url:
+        ready = await ReceiverClient(world.session, url).get("/readyz")
+    assert ready.status == 200
+    assert ready.json()["parts"]["payload-store"]["ready"] is False
 
 
 async def test_a_receiver_whose_store_is_away_is_alive_and_not_ready(

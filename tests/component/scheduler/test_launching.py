@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nexus_core.domain.errors import JobRejectedError, UnavailableError
+from nexus_core.domain.errors import JobRejectedError, NotNowError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Advance, Stage, StageChange
 from nexus_core.settings.payloads import BufferConfig, S3Buffer
@@ -64,11 +64,12 @@ async def test_a_cluster_that_refuses_is_left_alone_for_a_while_and_no_run_fails
     cluster = still_world.cluster
     config = buffer_config(workers=1, failure_rate_base_delay=2.0, failure_rate_max_delay=2.0)
     async with still_world.scheduler(s3_buffer=config) as url:
-        cluster.refusal = UnavailableError("too many requests", retry_after=retry_after)
+        cluster.creation_refusal = NotNowError("too many requests", retry_after=retry_after)
+        idle = clock.sleepers
         keys = [await still_world.run(url) for _ in range(3)]
-        # The lease's sleep, and that of the closed lane.
-        await until(lambda: clock.sleepers == 2)
-        cluster.refusal = None
+        # One more: the closed lane.
+        await until(lambda: clock.sleepers == idle + 1)
+        cluster.creation_refusal = None
         await clock.advance(closed_for - 0.01)
         assert not cluster.creations
         await clock.advance(2.0)
@@ -115,13 +116,14 @@ async def test_urls_that_a_long_queue_has_outlived_are_made_anew(
 ) -> None:
     spec = a_template_spec(args=["--sas-uri=%s"])
     still_world.catalogue.put("hello-world", spec)
-    still_world.cluster.refusal = UnavailableError("not today", retry_after=5 * 3600)
+    still_world.cluster.creation_refusal = NotNowError("not today", retry_after=5 * 60)
     async with still_world.scheduler() as url:
         api = Client(still_world.session, url)
-        key = await still_world.run(url, payloadValidFor="4h")
-        await until(lambda: clock.sleepers == 2)
-        still_world.cluster.refusal = None
-        await clock.advance(5 * 3600)
+        idle = clock.sleepers
+        key = await still_world.run(url, payloadValidFor="4m")
+        await until(lambda: clock.sleepers == idle + 1)
+        still_world.cluster.creation_refusal = None
+        await clock.advance(5 * 60)
         await still_world.reaches(key, Stage.RUNNING)
         (container,) = still_world.cluster.manifests[key]["spec"]["template"]["spec"]["containers"]
         payload = container["args"][0].removeprefix("--sas-uri=")

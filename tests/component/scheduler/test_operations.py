@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,8 +11,10 @@ from prometheus_client.samples import Sample
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.stages import Stage
 from support.calls import JSON, TEXT, Client, of
+from support.clock import ManualClock
 from support.services import World
 from support.trouble import Trouble
+from support.waiting import until
 
 READY = {"ready": True}
 
@@ -30,23 +33,35 @@ async def test_a_scheduler_is_ready_when_each_of_its_parts_is(api: Client) -> No
             "checkpoint-store": READY,
             "payload-store": READY,
             "catalogue": READY,
-            "cluster standalone": READY,
+            "cluster standalone": {"ready": True, "required": False},
         },
     }
 
 
-async def test_a_part_that_is_down_is_named_with_its_reason(world: World, api: Client) -> None:
-    world.cluster.refusal = UnavailableError("no route to host")
-    answer = await api.get("/readyz")
-    assert (answer.status, answer.content_type) == (503, JSON)
-    assert answer.json()["ready"] is False
-    assert answer.json()["parts"]["cluster standalone"] == {
-        "ready": False,
-        "reason": "no route to host",
-    }
-    assert answer.json()["parts"]["catalogue"] == READY
-    # A restart would not bring the cluster back.
-    assert (await api.get("/livez")).status == 200
+async def test_a_cluster_that_is_away_is_named_and_the_scheduler_stays_ready(
+    still_world: World, clock: ManualClock
+) -> None:
+    still_world.cluster.refusal = UnavailableError("no route to host")
+    async with still_world.scheduler() as url:
+        api = Client(still_world.session, url)
+        await clock.advance(0)
+        answer = await api.get("/readyz")
+        assert (answer.status, answer.content_type) == (200, JSON)
+        # What it accepts is safe, and its queue waits: no load balancer is to take it out.
+        assert answer.json()["ready"] is True
+        part = answer.json()["parts"]["cluster standalone"]
+        assert (part["ready"], part["required"]) == (False, False)
+        assert (part["reason"], part["since"]) == ("no route to host", "2026-01-01T00:00:00Z")
+        assert datetime.fromisoformat(part["next_try"]) > clock.now()
+        assert 'circuit_open{part="cluster standalone"} 1.0' in (await api.get("/metrics")).text
+
+
+async def test_readiness_asks_no_cluster(world: World, api: Client) -> None:
+    await until(lambda: world.cluster.pings)
+    before = world.cluster.pings
+    for _ in range(20):
+        await api.get("/readyz")
+    assert world.cluster.pings == before
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.circuit import Circuit
 from nexus_core.aio.throttle import Throttle
+from nexus_core.domain.errors import UnavailableError
 from support.clock import ManualClock, settle
 
 
@@ -191,3 +193,69 @@ async def test_two_that_call_the_same_server_come_to_share_it(clock: ManualClock
     of_early, of_late = (sum(rate) for rate in zip(*rates[60:], strict=True))
     assert 0.5 <= of_early / of_late <= 2
     await settle()
+
+
+# Circuits.
+
+
+@pytest.fixture
+def circuit(clock: ManualClock) -> Circuit:
+    return Circuit("cluster", clock)
+
+
+def _fail(circuit: Circuit) -> None:
+    with pytest.raises(UnavailableError), circuit.call():
+        raise UnavailableError("no route to host")
+
+
+async def _answer(circuit: Circuit) -> None:
+    """Let one task ask, and be answered."""
+
+    async def ping() -> None:
+        pass
+
+    asking = asyncio.create_task(circuit.keep_asking(ping))
+    await circuit.closed()
+    asking.cancel()
+    await asyncio.wait({asking})
+
+
+async def test_nobody_is_let_through_while_a_circuit_is_open(
+    clock: ManualClock, circuit: Circuit
+) -> None:
+    throttle = Throttle(10, 1, Backoff(0.1, 1), clock, [Circuit("store", clock), circuit])
+    _fail(circuit)
+
+    assert await _goes(throttle, clock, 60) == 0
+    assert not await throttle.try_take()
+
+
+@pytest.mark.parametrize("how", ["take", "try_take"])
+async def test_after_an_outage_it_begins_slowly(
+    clock: ManualClock, circuit: Circuit, how: str
+) -> None:
+    throttle = Throttle(10, 10, Backoff(0.1, 1), clock, [circuit])
+    _fail(circuit)
+    answering = asyncio.create_task(_answer(circuit))
+    await clock.advance(60)
+    await answering
+
+    await getattr(throttle, how)()
+
+    assert throttle.rate == 1
+    assert await _goes(throttle, clock, 5) <= 6
+
+
+async def test_an_outage_is_heeded_once(clock: ManualClock, circuit: Circuit) -> None:
+    throttle = Throttle(10, 1, Backoff(0.1, 1), clock, [circuit])
+    _fail(circuit)
+    answering = asyncio.create_task(_answer(circuit))
+    await clock.advance(60)
+    await answering
+    calling = asyncio.create_task(_call_for_ever(throttle, ServerOfLimit(1000, clock)))
+
+    await clock.advance(30)
+
+    assert throttle.rate == 10
+    calling.cancel()
+    await asyncio.wait({calling})

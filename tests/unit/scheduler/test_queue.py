@@ -2,14 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from nexus_core.aio.circuit import Circuit
 from nexus_core.aio.tasks import BackgroundTasks
-from nexus_core.domain.errors import OverloadedError, UnavailableError
+from nexus_core.domain.errors import NotNowError, OverloadedError, UnavailableError
+from nexus_core.domain.journal import LaneSample, LaneState
+from nexus_core.operations.launch import BufferedRun, Launched
 from support.clock import ManualClock, settle
 from support.launching import RecordingLauncher, a_buffered_run, a_queue
+from support.meddling import meddled
+from support.runs import LONG_AGO
 
 
 @pytest.fixture
@@ -266,3 +272,87 @@ async def test_the_limit_counts_what_waits_and_what_is_on_its_way_in(
     with pytest.raises(RuntimeError), queue.places:
         raise RuntimeError
     assert queue.free == 1
+
+
+# Outages.
+
+
+async def test_a_queue_whose_cluster_is_away_waits_and_begins_slowly(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    circuit = Circuit("cluster standalone", clock)
+    queue = a_queue(launcher, clock, circuits=[circuit], rate_limit_elements_per_second=10.0)
+    away: Exception | None = UnavailableError("no route to host")
+
+    async def ping() -> None:
+        if away:
+            raise away
+
+    tasks.start("ask", circuit.keep_asking(ping))
+    await settle()
+    for _ in range(200):
+        queue.put(a_buffered_run())
+    queue.start(tasks)
+    await clock.advance(3600)
+    assert launcher.begun == []
+    (lane,) = queue._lanes.values()
+    sample = lane.sample("scheduler-0")
+    assert (sample.state, sample.reason) == (LaneState.REFUSED, "no route to host")
+
+    away = None
+    while not circuit.is_closed:
+        await clock.advance(0.1)
+    await clock.advance(2)
+    assert 1 <= len(launcher.launched) <= 5
+    await clock.advance(60)
+    assert len(launcher.launched) == 200
+
+
+async def test_what_comes_back_from_a_cluster_that_was_just_found_away_slows_nothing_down(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    circuit = Circuit("cluster standalone", clock)
+
+    async def launch(_: BufferedRun) -> Launched:
+        with circuit.call():
+            raise UnavailableError("no route to host")
+
+    queue = a_queue(meddled(launcher, launch=launch), clock, circuits=[circuit], workers=1)
+    (lane,) = queue._lanes.values()
+    rate = lane.launch_rate()
+    queue.put(a_buffered_run())
+    queue.start(tasks)
+    await settle()
+
+    assert not circuit.is_closed
+    assert (lane.launch_rate(), len(queue)) == (rate, 1)
+
+
+async def test_a_sample_says_how_a_lane_stands(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(
+        launcher, clock, rate_limit_elements_per_second=10.0, rate_limit_elements_burst=1
+    )
+    (lane,) = queue._lanes.values()
+    idle = lane.sample("scheduler-0")
+    assert (idle.state, idle.depth, idle.oldest_received_at) == (LaneState.OPEN, 0, None)
+
+    runs = [a_buffered_run(made_at=LONG_AGO + timedelta(seconds=n)) for n in range(3)]
+    for run in runs:
+        queue.put(run)
+    queue.remove(runs[0].key)
+    launcher.errors["standalone"] = NotNowError("exceeded quota", retry_after=60)
+    queue.start(tasks)
+    await settle()
+
+    assert lane.sample("scheduler-0") == LaneSample(
+        owner="scheduler-0",
+        cluster="standalone",
+        at=clock.now(),
+        state=LaneState.REFUSED,
+        depth=2,
+        rate=5,
+        oldest_received_at=runs[1].made_at,
+        reason="exceeded quota",
+    )

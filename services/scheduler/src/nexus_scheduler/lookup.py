@@ -1,11 +1,11 @@
 """Answering what became of runs."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
 from msgspec import UNSET
 
+from nexus_core.aio.wake import woken
 from nexus_core.domain.acceptance import payload_serialization
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
 from nexus_core.domain.errors import NotFoundError
@@ -107,18 +107,9 @@ class Lookup:
                 left = until - self._clock.monotonic()
                 if checkpoint.lifecycle_stage.finished or left <= 0 or self._waiters.closed:
                     return checkpoint
-                await self._woken(finished, min(left, poll))
+                await woken(finished, min(left, poll), self._clock)
                 finished.clear()
                 poll = min(2 * poll, _LONGEST_POLL)
-
-    async def _woken(self, event: asyncio.Event, within: float) -> None:
-        woken = asyncio.create_task(event.wait(), name="woken")
-        timer = asyncio.create_task(self._clock.sleep(within), name="poll timer")
-        try:
-            await asyncio.wait({woken, timer}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            woken.cancel()
-            timer.cancel()
 
     async def _present(self, checkpoint: Checkpoint, *, name_algorithm: bool = False) -> RunResult:
         completed = checkpoint.lifecycle_stage is Stage.COMPLETED

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from nexus_core.aio.circuit import Circuit
+
 _WAIT_BUCKETS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
 
 
@@ -68,6 +70,22 @@ class QueueMetrics:
             yield
         finally:
             self._creation.labels(cluster).observe(time.perf_counter() - began)
+
+
+class CircuitMetrics:
+    """Which parts are known to be away."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._open = Gauge(
+            "nexus_scheduler_circuit_open",
+            "1 while a part is not called, since it is known to be away",
+            ("part",),
+            registry=registry,
+        )
+
+    def watch(self, circuit: Circuit) -> None:
+        """Let the gauge of a part show its circuit whenever it is scraped."""
+        self._open.labels(circuit.part).set_function(lambda: not circuit.is_closed)
 
 
 class RunMetrics:

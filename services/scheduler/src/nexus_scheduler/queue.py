@@ -6,15 +6,18 @@ that one that refuses holds up nobody else.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
 
 import structlog
 
 from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.circuit import Circuit
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.aio.throttle import Throttle
-from nexus_core.domain.errors import OverloadedError, UnavailableError
+from nexus_core.domain.errors import NotNowError, OverloadedError, UnavailableError
+from nexus_core.domain.journal import LaneSample, LaneState
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.clock import Clock
@@ -35,7 +38,18 @@ class Lane:
         config: BufferConfig,
         clock: Clock,
         metrics: QueueMetrics,
+        circuits: Sequence[Circuit] = (),
     ) -> None:
+        """Make an empty lane, which nobody has started yet.
+
+        Args:
+            cluster: what workgroups call it.
+            launcher: starts a run.
+            config: how fast, and how many at once.
+            clock: measures it.
+            metrics: are told of each attempt.
+            circuits: of all that a launch needs; while one of them is open, the lane waits.
+        """
         self.cluster = cluster
         self._launcher = launcher
         self._config = config
@@ -46,7 +60,10 @@ class Lane:
             config.rate_limit_elements_burst,
             Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
             clock,
+            circuits,
         )
+        self._circuits = circuits
+        self._refusal = ""
         # A run that is cancelled leaves `_runs` at once, and the order when its turn comes.
         self._runs: dict[RunKey, BufferedRun] = {}
         self._delayed: deque[RunKey] = deque()
@@ -65,6 +82,26 @@ class Lane:
     def launch_rate(self) -> float:
         """Return how many Jobs a second are started at most now."""
         return self._throttle.rate
+
+    def sample(self, owner: str) -> LaneSample:
+        """Return how the lane stands now, for the journal of the scheduler `owner`."""
+        first = next(self._waiting(), None)
+        away = next((c.condition.reason for c in self._circuits if not c.is_closed), "")
+        is_open = self._throttle.is_open
+        return LaneSample(
+            owner=owner,
+            cluster=self.cluster,
+            at=self._clock.now(),
+            state=LaneState.OPEN if is_open else LaneState.REFUSED,
+            depth=len(self),
+            rate=self._throttle.rate,
+            oldest_received_at=first.made_at if first else None,
+            reason="" if is_open else away or self._refusal,
+        )
+
+    def _waiting(self) -> Iterator[BufferedRun]:
+        """Go through what waits, in the order of its turns."""
+        return (self._runs[key] for key in chain(self._delayed, self._fresh) if key in self._runs)
 
     def put(self, run: BufferedRun, *, delayed: bool) -> None:
         """Add a run; one that waits already keeps its place."""
@@ -163,10 +200,13 @@ class Lane:
 
     def _put_back(self, run: BufferedRun, error: UnavailableError) -> None:
         """Put a run in front again and slow the lane down; no run fails by this."""
-        delay = self._throttle.refused(error.retry_after)
         self._metrics.launched(self.cluster, "refused")
-        if self._news.is_new(str(error)):
-            log.warning("cluster refuses", cluster=self.cluster, error=str(error), retry_in=delay)
+        if all(circuit.is_closed for circuit in self._circuits):
+            self._refusal = str(error)
+            delay = self._throttle.refused(error.retry_after)
+            if self._news.is_new(self._refusal):
+                event = "cluster refuses" if isinstance(error, NotNowError) else "launch put off"
+                log.warning(event, cluster=self.cluster, error=self._refusal, retry_in=delay)
         self._runs[run.key] = run
         self._delayed.appendleft(run.key)
         self._fill()

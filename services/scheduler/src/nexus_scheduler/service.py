@@ -3,12 +3,14 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
 from aiohttp import web
 
 from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.operations.guarded_cluster import guard_clusters
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
@@ -18,9 +20,10 @@ from nexus_core.web.endpoints import Family, add_family
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
 from nexus_scheduler.cancel import Canceller
+from nexus_scheduler.intake import Intake
 from nexus_scheduler.lease import LeaseKeeper
 from nexus_scheduler.lookup import Lookup
-from nexus_scheduler.metrics import QueueMetrics, RunMetrics
+from nexus_scheduler.metrics import CircuitMetrics, QueueMetrics, RunMetrics
 from nexus_scheduler.parts import Identity, SchedulerParts
 from nexus_scheduler.queue import Lane, LaunchQueue
 from nexus_scheduler.recovery import Recovery
@@ -62,9 +65,9 @@ async def open_scheduler(
         stack.push_async_callback(lease.release)
         tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
         stack.push_async_callback(scheduler.queue.drain, settings.drain_timeout)
-        scheduler.queue.start(tasks)
+        scheduler.start(tasks)
         tasks.start("lease", lease.keep())
-        recovery = Recovery(parts, scheduler.queue, settings.host_name)
+        recovery = Recovery(scheduler.parts, scheduler.queue, settings.host_name)
         tasks.start("recovery", recovery.recover(started_at), may_finish=True)
         await stack.enter_async_context(listening(scheduler.app(), bound, settings.drain_timeout))
         stack.callback(scheduler.waiters.close)
@@ -78,16 +81,26 @@ class _Scheduler:
     """The objects of a scheduler, wired to each other; nothing runs yet."""
 
     def __init__(self, parts: SchedulerParts, settings: SchedulerSettings) -> None:
-        self._parts = parts
         self._settings = settings
         self._registry = make_registry()
+        pace = settings.circuit.pace()
+        self._clusters = guard_clusters(parts.clusters, parts.clock, pace)
+        self._intake = Intake(parts, pace)
+        self.parts = replace(parts, clusters=self._clusters)
         self.waiters = Waiters()
-        self.health = _watch(parts)
+        self.health = self._watch()
         self._settler = Settler(parts.store, self.waiters)
         self.queue = self._make_queue()
 
+    def start(self, tasks: BackgroundTasks) -> None:
+        """Start launching, and asking whether all that is needed is there."""
+        self._intake.start(tasks)
+        for cluster in self._clusters.values():
+            cluster.start(tasks)
+        self.queue.start(tasks)
+
     def _make_queue(self) -> LaunchQueue:
-        parts, config = self._parts, self._settings.s3_buffer.buffer_config
+        parts, config = self.parts, self._settings.s3_buffer.buffer_config
         launcher = Launcher(
             parts.store,
             parts.payloads,
@@ -98,8 +111,16 @@ class _Scheduler:
         )
         metrics = QueueMetrics(self._registry)
         lanes = {
-            name: Lane(name, launcher, config, parts.clock, metrics)
-            for name in sorted(parts.clusters)
+            # Not without the store: a Job would be created that nobody could record.
+            name: Lane(
+                name,
+                launcher,
+                config,
+                parts.clock,
+                metrics,
+                (cluster.circuit, self._intake.store),
+            )
+            for name, cluster in sorted(self._clusters.items())
         }
         for name, lane in lanes.items():
             metrics.watch_depth(name, lane.__len__)
@@ -120,14 +141,14 @@ class _Scheduler:
     def _families(self) -> list[Family]:
         settings = self._settings
         handlers, tokens = self._handlers(), frozenset(settings.api_tokens)
-        data = DataRoutes(self._parts, settings.max_payload_size, settings.body_timeout)
+        data = DataRoutes(self.parts, settings.max_payload_size, settings.body_timeout)
         families = [latest_family(handlers, tokens), v1_family(handlers, tokens), data.family()]
         if settings.callback.secret:
             families.append(InternalRoutes(self.waiters).family(settings.callback.secret))
         return families
 
     def _handlers(self) -> Handlers:
-        parts, settings = self._parts, self._settings
+        parts, settings = self.parts, self._settings
         metrics = RunMetrics(self._registry)
         metrics.watch_waiting(self.waiters.__len__)
         metrics.watch_catalogue(parts.catalogue.age)
@@ -139,7 +160,7 @@ class _Scheduler:
             url_valid_for=valid_for,
         )
         return Handlers(
-            Submitter(parts, self.queue, metrics, identity),
+            Submitter(parts, self.queue, metrics, identity, self._intake),
             Canceller(parts, self.queue, self._settler),
             Lookup(parts, self.waiters, valid_for),
             parts.index,
@@ -147,12 +168,15 @@ class _Scheduler:
             settings.body_timeout,
         )
 
-
-def _watch(parts: SchedulerParts) -> Health:
-    health = Health()
-    health.watch("checkpoint-store", parts.store.ping)
-    health.watch("payload-store", parts.payloads.ping)
-    health.watch("catalogue", parts.catalogue.ping)
-    for name, cluster in parts.clusters.items():
-        health.watch(f"cluster {name}", cluster.ping)
-    return health
+    def _watch(self) -> Health:
+        """Require what accepting takes; a cluster that is away keeps its queue waiting, no more."""
+        health, metrics = Health(), CircuitMetrics(self._registry)
+        health.watch("checkpoint-store", self.parts.store.ping)
+        health.watch("payload-store", self.parts.payloads.ping)
+        health.watch("catalogue", self.parts.catalogue.ping)
+        of_clusters = [cluster.circuit for cluster in self._clusters.values()]
+        for circuit in of_clusters:
+            health.show(circuit)
+        for circuit in (*self._intake.circuits, *of_clusters):
+            metrics.watch(circuit)
+        return health

@@ -7,6 +7,7 @@ import structlog
 import uuid_utils
 
 from nexus_core import __version__
+from nexus_core.aio.circuit import CircuitOpenError
 from nexus_core.domain.acceptance import (
     AcceptedRun,
     ParentJob,
@@ -28,6 +29,7 @@ from nexus_core.operations.launch import BufferedRun
 from nexus_core.operations.payload_places import PayloadPlaces
 from nexus_core.ports.payload_store import Content, PayloadStore
 from nexus_scheduler.errors import KeyReusedError, UnknownAlgorithmError
+from nexus_scheduler.intake import Intake
 from nexus_scheduler.metrics import RunMetrics
 from nexus_scheduler.parts import Identity, SchedulerParts
 from nexus_scheduler.queue import LaunchQueue
@@ -42,7 +44,12 @@ class Submitter:
     """Turns requests into runs that are safe in the stores and wait in the queue."""
 
     def __init__(
-        self, parts: SchedulerParts, queue: LaunchQueue, metrics: RunMetrics, identity: Identity
+        self,
+        parts: SchedulerParts,
+        queue: LaunchQueue,
+        metrics: RunMetrics,
+        identity: Identity,
+        intake: Intake,
     ) -> None:
         self._catalogue = parts.catalogue
         self._store = parts.store
@@ -52,7 +59,17 @@ class Submitter:
         self._queue = queue
         self._metrics = metrics
         self._identity = identity
+        self._intake = intake
+        self._payloads = parts.payloads
         self._standard = StandardRuns(identity.url_valid_for)
+
+    def check(self) -> None:
+        """Return unless it is known that no run can be accepted now.
+
+        Raises:
+            UnavailableError: a store is away; asked before the body of a request is read.
+        """
+        self._intake.check()
 
     async def submit(
         self, algorithm: str, body: bytes, *, dry_run: bool = False, key: str | None = None
@@ -171,12 +188,17 @@ class Submitter:
     ) -> Acceptance:
         """Make a run durable: its payload first, then all else at once."""
         key = run.key
-        await payloads.put(Content.PAYLOAD, key, run.payload)
+        intake = self._intake
+        with (intake.payloads if payloads is self._payloads else intake.store).call():
+            await payloads.put(Content.PAYLOAD, key, run.payload)
         try:
-            acceptance = await self._store.accept(run.checkpoint, run.job, claim)
+            with intake.store.call():
+                acceptance = await self._store.accept(run.checkpoint, run.job, claim)
         except ConflictError as error:
             await _discard(payloads, key)
             raise KeyReusedError(str(error)) from error
+        except CircuitOpenError:
+            raise  # nothing was written
         except UnavailableError:
             # Unknown: it may have been written. An error now would make the client send the run
             # again, and one request would become two runs. One that is not found may yet come to

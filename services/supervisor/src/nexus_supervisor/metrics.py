@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from nexus_core.aio.circuit import Circuit
 from nexus_core.domain.stages import Stage
 
 
@@ -28,6 +29,12 @@ class SupervisorMetrics:
             "nexus_supervisor_feed_silence_seconds",
             "Time since a cluster was heard, if only that nothing happens",
             ("cluster",),
+            registry=registry,
+        )
+        self._open = Gauge(
+            "nexus_supervisor_circuit_open",
+            "1 while a part is not called, since it is known to be away",
+            ("part",),
             registry=registry,
         )
         self._settled = Counter(
@@ -60,6 +67,10 @@ class SupervisorMetrics:
             ("cluster",),
             registry=registry,
         )
+
+    def watch_circuit(self, circuit: Circuit) -> None:
+        """Let the gauge of a part show its circuit whenever it is scraped."""
+        self._open.labels(circuit.part).set_function(lambda: not circuit.is_closed)
 
     def watch_silence(self, cluster: str, silence: Callable[[], float | None]) -> None:
         """Let the gauge of a cluster show for how long it was silent whenever it is scraped."""

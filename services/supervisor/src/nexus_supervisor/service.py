@@ -3,11 +3,15 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from aiohttp import web
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.aio.throttle import Throttle
+from nexus_core.operations.guarded_cluster import GuardedCluster, guard_clusters
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.registry import make_registry
@@ -39,14 +43,18 @@ async def open_supervisor(
     health = Health()
     health.watch("checkpoint-store", parts.store.ping)
     if parts.payloads is not None:
-        health.watch("payload-store", parts.payloads.ping)
+        # It only renews the URLs of runs that waited long.
+        health.watch("payload-store", parts.payloads.ping, required=False)
+    clusters = guard_clusters(parts.clusters, parts.clock, settings.circuit.pace())
+    parts = replace(parts, clusters=clusters)
     app = web.Application()
     add_probes(app, health, registry)
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
-        for name in parts.clusters:
-            health.watch(f"cluster {name}", parts.clusters[name].ping)
-            _look_after(name, parts, settings, metrics, tasks)
+        for cluster in clusters.values():
+            # One that is away keeps nobody from looking after the others.
+            health.show(cluster.circuit)
+            _look_after(cluster, parts, settings, metrics, tasks)
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
         log.info("supervisor listens", url=url_of(bound), clusters=sorted(parts.clusters))
@@ -55,15 +63,17 @@ async def open_supervisor(
 
 
 def _look_after(
-    name: str,
+    cluster: GuardedCluster,
     parts: SupervisorParts,
     settings: SupervisorSettings,
     metrics: SupervisorMetrics,
     tasks: BackgroundTasks,
 ) -> None:
     """Follow one cluster and sweep for it."""
-    cluster = parts.clusters[name]
+    name = cluster.name
+    cluster.start(tasks)
     metrics.watch_silence(name, cluster.silence)
+    metrics.watch_circuit(cluster.circuit)
     settler = Settler(parts.store, parts.callback)
     enforcer = Enforcer(parts, cluster, settler, metrics)
     launcher = Launcher(
@@ -75,6 +85,13 @@ def _look_after(
         parts.buffered_payloads,
     )
     config = settings.s3_buffer.buffer_config
-    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, config)
+    throttle = Throttle(
+        config.rate_limit_elements_per_second,
+        config.rate_limit_elements_burst,
+        Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
+        parts.clock,
+        (cluster.circuit,),
+    )
+    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, throttle)
     tasks.start(f"follow {name}", Follower(cluster, enforcer, parts.clock, metrics).follow())
     tasks.start(f"sweep {name}", sweeper.sweep_for_ever())

@@ -7,7 +7,6 @@ from functools import partial
 
 import structlog
 
-from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.throttle import Throttle
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
@@ -27,7 +26,6 @@ from nexus_core.domain.sweep import (
 from nexus_core.domain.verdicts import job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
-from nexus_core.settings.payloads import BufferConfig
 from nexus_core.telemetry.news import News
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.parts import SupervisorParts
@@ -56,7 +54,7 @@ class Sweeper:
         enforcer: Enforcer,
         launcher: Launcher,
         settings: Sweep,
-        config: BufferConfig,
+        throttle: Throttle,
     ) -> None:
         self._store = parts.store
         self._index = parts.index
@@ -68,12 +66,7 @@ class Sweeper:
         self._interval = settings.interval
         self._thresholds = settings.thresholds()
         self._parallel = settings.parallel
-        self._throttle = Throttle(
-            config.rate_limit_elements_per_second,
-            config.rate_limit_elements_burst,
-            Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
-            parts.clock,
-        )
+        self._throttle = throttle
         self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:

@@ -54,5 +54,12 @@ class UnavailableError(NexusError):
         self.retry_after = retry_after
 
 
-class OverloadedError(UnavailableError):
+class NotNowError(UnavailableError):
+    """A part answers, and does not do this now: a limit, a quota, a missing right.
+
+    So it can be reached, and may well do something else, or the same later.
+    """
+
+
+class OverloadedError(NotNowError):
     """Nexus itself holds as much as it can keep; `retry_after` says when to come again."""

@@ -1,5 +1,6 @@
-"""Settings of the clusters, a section each kind."""
+"""Settings of the clusters, a section each kind, and of what guards them."""
 
+from nexus_core.aio.circuit import CircuitPace
 from nexus_core.settings.loader import Section
 from nexus_core.settings.values import Duration, Positive
 
@@ -33,3 +34,30 @@ class KubernetesSection(Section, frozen=True):
     """How long a watch goes on before it is begun anew; up to a quarter longer, at random."""
     relist_after: Duration = Duration(600)
     """How often all that is followed is listed again, though nothing seems amiss."""
+
+
+class CircuitSection(Section, frozen=True):
+    """When a cluster or a store is no longer called, and when it is called again.
+
+    One circuit for each of them and process; its state is told at `/readyz` and in the metrics.
+    """
+
+    failures: Positive = 3
+    """So many failures in a row open a circuit: no answer, a broken one, or a server error. A
+    refusal is an answer."""
+    first_pause: Duration = Duration(1)
+    """Until the part is asked again; doubles with each further failure, and is shortened by up to
+    half at random."""
+    longest_pause: Duration = Duration(10)
+    """Longest such pause: nobody notices earlier that the part is back."""
+    heartbeat: Duration = Duration(5)
+    """The part is asked when nothing was heard from it for so long."""
+
+    def pace(self) -> CircuitPace:
+        """Return what decides."""
+        return CircuitPace(
+            failures=self.failures,
+            first_pause=self.first_pause,
+            longest_pause=self.longest_pause,
+            heartbeat=self.heartbeat,
+        )

@@ -13,7 +13,11 @@ from nexus_core.settings.checkpoints import (
     KeyspacesCqlStore,
     ScyllaCqlStore,
 )
-from nexus_core.settings.clusters import KubernetesSection, ProcessClusterSection
+from nexus_core.settings.clusters import (
+    CircuitSection,
+    KubernetesSection,
+    ProcessClusterSection,
+)
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import S3Buffer
 from nexus_core.settings.values import ByteSize, Duration, Port, Positive, Secret
@@ -102,6 +106,7 @@ class ServiceSettings(Section, frozen=True):
     """
     process_cluster: ProcessClusterSection = field(default_factory=ProcessClusterSection)
     kubernetes: KubernetesSection = field(default_factory=KubernetesSection)
+    circuit: CircuitSection = field(default_factory=CircuitSection)
     catalogue: CatalogueSection = field(default_factory=CatalogueSection)
     signing: Signing = field(default_factory=Signing)
     callback: Callback = field(default_factory=Callback)

@@ -1,13 +1,16 @@
 """Liveness, readiness and metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from nexus_core.aio.circuit import Circuit
 from nexus_core.domain.errors import NexusError
 from nexus_core.ports.clock import Clock
 from nexus_core.web.bodies import json_response
@@ -27,11 +30,20 @@ class PartState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether one part of a service can be used."""
 
     ready: bool
+    required: bool = True
+    """False: the service does its work without it, and only tells of it."""
     reason: str = ""
+    since: datetime | None = None
+    """When it was found to be away, where that is remembered."""
+    next_try: datetime | None = None
+    """When it is asked again, where nobody asks it before."""
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether a service can do its work, and each part of it by name."""
+    """Whether a service can do its work, and each part of it by name.
+
+    It can when all parts are ready that it requires.
+    """
 
     ready: bool
     parts: dict[str, PartState]
@@ -42,12 +54,20 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._unrequired: set[str] = set()
+        self._circuits: list[Circuit] = []
         self._told: dict[str, PartState] = {}
         self._stopping = False
 
-    def watch(self, part: str, check: Check) -> None:
-        """Let readiness depend on a part."""
+    def watch(self, part: str, check: Check, *, required: bool = True) -> None:
+        """Ask a part, and let readiness depend on it where it is required."""
         self._checks[part] = check
+        if not required:
+            self._unrequired.add(part)
+
+    def show(self, circuit: Circuit) -> None:
+        """Tell what a circuit knows of its part; nobody is asked, and readiness goes without it."""
+        self._circuits.append(circuit)
 
     async def stop(self, clock: Clock, grace: float) -> None:
         """Say not ready, and give who sends work here `grace` seconds to hear of it."""
@@ -58,15 +78,19 @@ class Health:
         """Ask all parts at once; log what has changed since they were asked before."""
         names = list(self._checks)
         states = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
-        parts: Mapping[str, PartState] = dict(zip(names, states, strict=True))
+        parts = {
+            name: replace(state, required=name not in self._unrequired)
+            for name, state in zip(names, states, strict=True)
+        }
         for name, state in parts.items():
             self._tell(name, state)
+        parts.update({circuit.part: _known(circuit) for circuit in self._circuits})
         if self._stopping:
-            parts = {**parts, "service": PartState(ready=False, reason="is shutting down")}
-        return Readiness(all(part.ready for part in parts.values()), dict(parts))
+            parts["service"] = PartState(ready=False, reason="is shutting down")
+        return Readiness(all(part.ready or not part.required for part in parts.values()), parts)
 
     def _tell(self, part: str, state: PartState) -> None:
-        before = self._told.get(part, PartState(ready=True))
+        before = self._told.get(part, PartState(ready=True, required=state.required))
         self._told[part] = state
         if state == before:
             return
@@ -74,6 +98,17 @@ class Health:
             log.info("part is ready again", part=part)
         else:
             log.warning("part is not ready", part=part, reason=state.reason)
+
+
+def _known(circuit: Circuit) -> PartState:
+    condition = circuit.condition
+    return PartState(
+        ready=circuit.is_closed,
+        required=False,
+        reason=condition.reason,
+        since=condition.since,
+        next_try=condition.next_try,
+    )
 
 
 async def _ask(check: Check) -> PartState:
@@ -133,7 +168,8 @@ def _operations(livez: Handler, readyz: Handler, metrics: Handler) -> Family:
                 path="/readyz",
                 handler=readyz,
                 summary="Ask whether the service can do its work",
-                description="Each part that it needs is asked, and named in the answer.",
+                description="Each part that it needs is asked, and named in the answer. Those that "
+                "it does without for a while have `required: false`.",
                 answers={
                     200: Answer("It can", Readiness),
                     503: Answer("It can't now; the parts say why", Readiness),

@@ -43,6 +43,7 @@ class Handlers:
     async def run(self, request: web.Request) -> web.Response:
         """Accept a run."""
         algorithm, dry_run = request.match_info["algorithmName"], requests.dry_run(request)
+        self._submitter.check()
         body = await read_body(request, self._max_payload_size, self._body_timeout)
         request_id = await self._submitter.submit(algorithm, body, dry_run=dry_run)
         return json_response(Accepted(request_id), 202)
@@ -51,6 +52,7 @@ class Handlers:
         """Accept a run, or answer again what was answered to the same idempotency key."""
         algorithm, dry_run = request.match_info["algorithmName"], requests.dry_run(request)
         key = requests.idempotency_key(request)
+        self._submitter.check()
         body = await read_body(request, self._max_payload_size, self._body_timeout)
         request_id = await self._submitter.submit(algorithm, body, dry_run=dry_run, key=key)
         return json_response(Accepted(request_id), 202)

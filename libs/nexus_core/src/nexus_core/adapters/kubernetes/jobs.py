@@ -11,7 +11,7 @@ from nexus_core.adapters.kubernetes.answers import Answer
 from nexus_core.adapters.kubernetes.connection import MERGE_PATCH, Connection
 from nexus_core.adapters.kubernetes.objects import ObjectMeta
 from nexus_core.adapters.kubernetes.offspring import Offspring
-from nexus_core.adapters.kubernetes.refusals import is_there_already, refusal_of
+from nexus_core.adapters.kubernetes.refusals import is_there_already, not_done, refusal_of
 from nexus_core.adapters.kubernetes.runs import (
     JOB_NAME_LABEL,
     RUN_SELECTOR,
@@ -21,7 +21,12 @@ from nexus_core.adapters.kubernetes.runs import (
 )
 from nexus_core.adapters.kubernetes.statuses import job_status
 from nexus_core.aio.backoff import Backoff
-from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
+from nexus_core.domain.errors import (
+    ConflictError,
+    JobRejectedError,
+    NotNowError,
+    UnavailableError,
+)
 from nexus_core.domain.job_manifest import COMPONENT_LABEL, RUN_COMPONENT, TEMPLATE_NAME_LABEL
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus
@@ -135,7 +140,8 @@ class JobClient:
 
     def refused(self, answer: Answer, deed: str) -> UnavailableError:
         """Return, in one line, that the server does not let us do something."""
-        return UnavailableError(
+        return not_done(
+            answer,
             f"{self._connection.origin}: can't {deed}: {answer.refusal().message}",
             answer.retry_after(self._clock.now()),
         )
@@ -157,7 +163,7 @@ class JobClient:
     async def _existing(self, key: RunKey) -> JobHandle:
         job = await self._get(key, whatever_its_end=True, must_be_ours=True)
         if job is None or job.metadata.deletion_timestamp is not None:
-            raise UnavailableError(f"Job {key.request_id} is just being deleted", retry_after=1)
+            raise NotNowError(f"Job {key.request_id} is just being deleted", retry_after=1)
         return JobHandle(job.metadata.uid, created=False)
 
     async def _get(
@@ -219,7 +225,7 @@ class JobClient:
             if job is None or job.metadata.uid != uid:
                 return
             if self._clock.monotonic() >= give_up:
-                raise UnavailableError(
+                raise NotNowError(
                     f"Job {key.request_id} is being deleted, and its pods have not ended yet"
                 )
             await self._clock.sleep(backoff.next())

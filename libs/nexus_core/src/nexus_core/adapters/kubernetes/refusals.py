@@ -7,7 +7,7 @@ server's, passes, and must fail no run: missing rights, a quota, a namespace on 
 import re
 
 from nexus_core.adapters.kubernetes.answers import Answer, Status
-from nexus_core.domain.errors import JobRejectedError, UnavailableError
+from nexus_core.domain.errors import JobRejectedError, NotNowError, UnavailableError
 
 # What the API server's own authorizers say; admission speaks of the object, never of the user.
 _NO_RIGHTS = re.compile(r'User "[^"]*" cannot ')
@@ -33,7 +33,17 @@ def refusal_of(
     if _is_final(answer.status, status):
         return JobRejectedError(status.message)
     what = "can't create Jobs there" if answer.status == _FORBIDDEN else "did not create the Job"
-    return UnavailableError(f"{origin}: {what}: {status.message}", retry_after)
+    return not_done(answer, f"{origin}: {what}: {status.message}", retry_after)
+
+
+def not_done(answer: Answer, why: str, retry_after: float | None) -> UnavailableError:
+    """Return what it means that a server did not do as asked, and that it may do so later.
+
+    A refusal of the API server's own shows that it is there. A failure, or a page of some proxy in
+    its place, does not.
+    """
+    is_there = bool(answer.refusal().reason) and not answer.is_failure
+    return (NotNowError if is_there else UnavailableError)(why, retry_after)
 
 
 def _is_final(code: int, status: Status) -> bool:
