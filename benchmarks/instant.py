@@ -14,7 +14,7 @@ from nexus_core.domain.checkpoint import (
 from nexus_core.domain.data_urls import Door, SignedUrls
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.stages import Advance, StageChange
 from nexus_core.ports.clock import Clock
@@ -125,9 +125,9 @@ class InstantCluster:
         for job in list[JobStatus]():
             yield job
 
-    async def observe(self) -> AsyncGenerator[Observation, None]:
-        for observation in list[Observation]():
-            yield observation
+    async def observe(self) -> AsyncGenerator[JobStatus, None]:
+        for status in list[JobStatus]():
+            yield status
 
     def silence(self) -> float | None:
         return 0.0

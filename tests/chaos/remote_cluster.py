@@ -27,7 +27,7 @@ from nexus_core.domain.errors import (
 )
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.cluster import Cluster, FollowedLog
 
@@ -154,10 +154,10 @@ class RemoteCluster:
         async for status in self._stream("jobs", JobStatus):
             yield status
 
-    async def observe(self) -> AsyncGenerator[Observation, None]:
+    async def observe(self) -> AsyncGenerator[JobStatus, None]:
         try:
-            async for observation in self._stream("observe", Observation):
-                yield observation
+            async for status in self._stream("observe", JobStatus):
+                yield status
         finally:
             self._heard_at = None
 

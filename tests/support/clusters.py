@@ -10,7 +10,8 @@ import msgspec
 
 from nexus_core.domain.job_manifest import COMPONENT_LABEL, RUN_COMPONENT, TEMPLATE_NAME_LABEL
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import ObjectKind, Observation
+from nexus_core.domain.observation import JobPhase, JobStatus, PodStatus
+from nexus_core.domain.troubles import NEVER_RAN, family_of
 from nexus_core.ports.cluster import Cluster
 from tools.testbed.kubernetes.outcomes import DURATION, EXIT_CODE, OUTCOME, PRINTED, Outcome
 
@@ -99,6 +100,33 @@ async def until_gone(cluster: Cluster, key: RunKey) -> None:
             await asyncio.sleep(0.005)
 
 
+class Happening(msgspec.Struct, frozen=True, kw_only=True):
+    """What is new in a status, by a word of Kubernetes."""
+
+    kind: str
+    reason: str
+    again: str
+    """What tells two of them apart."""
+    message: str = ""
+    status: JobStatus
+
+    @property
+    def key(self) -> RunKey:
+        return self.status.key
+
+    @property
+    def job_uid(self) -> str:
+        return self.status.uid
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.status.exit_code
+
+    @property
+    def termination_reason(self) -> str:
+        return self.status.termination_reason
+
+
 class Witness:
     """Follows a cluster in the background and remembers what it told.
 
@@ -107,7 +135,7 @@ class Witness:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._seen: list[Observation] = []
+        self._seen: list[Happening] = []
         self._news = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -119,33 +147,27 @@ class Witness:
         await asyncio.wait({self._task})
 
     @property
-    def seen(self) -> list[Observation]:
+    def seen(self) -> list[Happening]:
         return list(self._seen)
 
     def reasons(self, key: RunKey) -> list[str]:
         return [seen.reason for seen in self._seen if seen.key == key]
 
-    async def sees(self, key: RunKey, reason: str, times: int = 1) -> Observation:
+    async def sees(self, key: RunKey, reason: str, times: int = 1) -> Happening:
         """Wait until something was told of a run so many times; return the last of them."""
         matching = await self._until(
-            lambda: [seen for seen in self._seen if (seen.key, seen.reason) == (key, reason)],
-            times,
+            lambda: [s for s in self._seen if (s.key, s.reason) == (key, reason)], times
         )
         return matching[-1]
 
-    async def sees_finished(self, key: RunKey) -> Observation:
+    async def sees_finished(self, key: RunKey) -> Happening:
         """Wait until the Job of a run is finished, however."""
         matching = await self._until(
-            lambda: [
-                seen for seen in self._seen if seen.key == key and seen.kind is ObjectKind.JOB
-            ],
-            1,
+            lambda: [s for s in self._seen if s.key == key and s.kind == "Job"], 1
         )
         return matching[-1]
 
-    async def _until(
-        self, matching: Callable[[], list[Observation]], times: int
-    ) -> list[Observation]:
+    async def _until(self, matching: Callable[[], list[Happening]], times: int) -> list[Happening]:
         async with asyncio.timeout(PATIENCE), self._news:
             await self._news.wait_for(lambda: len(matching()) >= times or self._task.done())
         if self._task.done():
@@ -153,11 +175,49 @@ class Witness:
         return matching()
 
     async def _follow(self) -> None:
+        told: set[tuple[str, str, str]] = set()
         try:
-            async for observation in self._cluster.observe():
+            async for status in self._cluster.observe():
                 async with self._news:
-                    self._seen.append(observation)
+                    for happening in happenings(status):
+                        once = (status.uid, happening.reason, happening.again)
+                        if once not in told:
+                            told.add(once)
+                            self._seen.append(happening)
                     self._news.notify_all()
         finally:
             async with self._news:
                 self._news.notify_all()
+
+
+def happenings(status: JobStatus) -> list[Happening]:
+    """Return what a status tells, in the order in which it happened."""
+    found = [one for pod in status.pods for one in _happenings_of(pod, status)]
+    if status.phase is not JobPhase.ACTIVE:
+        reason = status.reason or "Completed"
+        found.append(
+            Happening(kind="Job", reason=reason, again="", message=status.message, status=status)
+        )
+    if status.deleted_at is not None:
+        found.append(Happening(kind="Job", reason="Deleted", again="", status=status))
+    return found
+
+
+def _happenings_of(pod: PodStatus, status: JobStatus) -> list[Happening]:
+    found = []
+
+    def tell(reason: str, again: object, message: str = "") -> None:
+        again = f"{pod.uid} {again}"
+        found.append(
+            Happening(kind="Pod", reason=reason, again=again, message=message, status=status)
+        )
+
+    if pod.started_at is not None:
+        tell("Started", pod.started_at)
+    if pod.ending is not None:
+        never_ran = pod.ending.reason in NEVER_RAN
+        tell("Failed" if never_ran else pod.ending.reason, pod.ending.at, pod.ending.message)
+    if pod.waiting is not None and family_of(pod.waiting.reason):
+        backs_off = pod.waiting.reason.endswith("BackOff")
+        tell("BackOff" if backs_off else "Failed", "", pod.waiting.message)
+    return found

@@ -6,20 +6,22 @@ import msgspec
 
 from nexus_core.domain.checkpoint import OpenRun
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobPhase, JobStatus, ObjectKind, Observation
+from nexus_core.domain.observation import JobPhase, JobStatus, PodPhase, PodStatus
 from nexus_core.domain.stages import Stage
 from support.runs import LONG_AGO
 
 KEY = RunKey("hello-world", "0192e4a0-0000-7000-8000-000000000001")
 
 
-def an_observation(kind: ObjectKind, reason: str, **changes: Any) -> Observation:
-    observation = Observation(key=KEY, kind=kind, reason=reason, message="", at=LONG_AGO)
-    return msgspec.structs.replace(observation, **changes)
-
-
 def a_job_status(phase: JobPhase, **changes: Any) -> JobStatus:
     status = JobStatus(key=KEY, uid="uid-1", phase=phase, created_at=LONG_AGO)
+    return msgspec.structs.replace(status, **changes)
+
+
+def a_pod_status(phase: PodPhase = PodPhase.PENDING, **changes: Any) -> PodStatus:
+    status = PodStatus(
+        uid="pod-1", name=f"{KEY.request_id}-abcde", phase=phase, created_at=LONG_AGO
+    )
     return msgspec.structs.replace(status, **changes)
 
 

@@ -17,8 +17,9 @@ from nexus_core.domain.observation import (
     JobHandle,
     JobPhase,
     JobStatus,
-    ObjectKind,
-    Observation,
+    PodPhase,
+    PodStatus,
+    Trouble,
 )
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
@@ -33,7 +34,7 @@ class ScriptedCluster:
         self._name = name
         self._jobs: dict[RunKey, JobStatus] = {}
         self._owners: dict[RunKey, str] = {}
-        self.followers: set[asyncio.Queue[Observation | Exception]] = set()
+        self.followers: set[asyncio.Queue[JobStatus | Exception]] = set()
         self.manifests: dict[RunKey, dict[str, Any]] = {}
         """Of every Job that was ever created."""
         self.creations: Counter[RunKey] = Counter()
@@ -143,9 +144,9 @@ class ScriptedCluster:
         for job in list(self._jobs.values()):
             yield job
 
-    async def observe(self) -> AsyncGenerator[Observation, None]:
+    async def observe(self) -> AsyncGenerator[JobStatus, None]:
         self._refuse()
-        happenings: asyncio.Queue[Observation | Exception] = asyncio.Queue()
+        happenings: asyncio.Queue[JobStatus | Exception] = asyncio.Queue()
         self.followers.add(happenings)
         try:
             while True:
@@ -169,20 +170,52 @@ class ScriptedCluster:
     def living(self) -> set[RunKey]:
         return set(self._jobs)
 
-    def tell(self, key: RunKey, kind: ObjectKind, reason: str, **more: Any) -> None:
-        """Let all followers hear of something."""
-        job = self._jobs.get(key)
-        observation = Observation(
-            key=key,
-            kind=kind,
+    def tell(self, key: RunKey, **changes: Any) -> None:
+        """Change a Job's status, if it is there, and let all followers hear of how it is.
+
+        They hear of one that is not there, too: what is told may be late.
+        """
+        known = self._jobs.get(key)
+        job = known or JobStatus(
+            key=key, uid="gone", phase=JobPhase.ACTIVE, created_at=self._clock.now()
+        )
+        job = msgspec.structs.replace(job, **changes)
+        if known is not None:
+            self._jobs[key] = job
+        for follower in self.followers:
+            follower.put_nowait(job)
+
+    def fail(self, key: RunKey, reason: str, **changes: Any) -> None:
+        """Let a Job fail, and all followers hear of it."""
+        changes.setdefault("message", f"{reason} happened")
+        self.tell(
+            key,
+            phase=JobPhase.FAILED,
             reason=reason,
-            message=more.pop("message", f"{reason} happened"),
-            at=self._clock.now(),
-            job_uid=job.uid if job else "",
-            **more,
+            finished_at=self._clock.now(),
+            **changes,
+        )
+
+    def mention(self, key: RunKey, word: str) -> None:
+        """Let all followers hear of a state that means nothing."""
+        job = self._jobs.get(key)
+        status = JobStatus(
+            key=key,
+            uid=job.uid if job else "gone",
+            phase=JobPhase.ACTIVE,
+            created_at=self._clock.now(),
+            pods=(
+                PodStatus(
+                    uid="pod",
+                    name="pod",
+                    phase=PodPhase.PENDING,
+                    created_at=self._clock.now(),
+                    waiting=Trouble(reason=word),
+                ),
+            ),
         )
         for follower in self.followers:
-            follower.put_nowait(observation)
+            follower.put_nowait(status)
 
     def break_feed(self) -> None:
         """Let the feed of every follower end in an error."""

@@ -11,7 +11,7 @@ from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
-from nexus_supervisor.settings import Sweep
+from nexus_supervisor.settings import SupervisorSettings, Sweep
 from nexus_supervisor.sweep import Sweeper
 from support.services import World
 
@@ -54,4 +54,5 @@ def a_sweeper(
         Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
         world.clock,
     )
-    return Sweeper(parts, cluster, enforcer, launcher, settings or Sweep(), throttle)
+    own = SupervisorSettings(sweep=settings or Sweep())
+    return Sweeper(parts, cluster, enforcer, launcher, own, throttle)

@@ -1,6 +1,7 @@
 """What the documentation says exists, and what exists is in the documentation."""
 
 import ast
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from nexus_core.domain import verdicts
+from nexus_core.domain import endings, stuck, verdicts
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -118,14 +119,15 @@ def test_every_test_that_the_life_of_a_request_names_exists() -> None:
 
 def test_every_sentence_that_a_verdict_may_say_is_explained() -> None:
     page = (DOCS / "reference/stages-and-reasons.md").read_text("utf-8")
-    source = ast.parse(Path(verdicts.__file__).read_text("utf-8"))
-    docstrings = {id(node.value) for node in ast.walk(source) if isinstance(node, ast.Expr)}
+    sources = [ast.parse(inspect.getsource(module)) for module in (verdicts, endings, stuck)]
+    nodes = [node for source in sources for node in ast.walk(source)]
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     sentences = [
         node.value
-        for node in ast.walk(source)
+        for node in nodes
         if isinstance(node, ast.Constant)
-        and str(node.value).startswith("The ")
+        and str(node.value).startswith(("The ", "No "))
         and id(node) not in docstrings
     ]
-    assert len(sentences) > 5
+    assert len(sentences) > 12
     assert [sentence for sentence in sentences if str(sentence) not in page] == []

@@ -10,7 +10,6 @@ import pytest
 
 from nexus_core.domain.callback import FINISHED_PATH, FinishedRuns
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import ObjectKind
 from nexus_core.domain.stages import Stage
 from nexus_core.settings.sections import Callback
 from nexus_core.settings.values import Secret
@@ -71,7 +70,7 @@ async def test_a_verdict_of_the_supervisor_is_heard_of_at_once(
     key = await store_run(world, Stage.RUNNING)
     async with world.supervisor(), waiting(scheduler, key) as answer:
         await until(lambda: world.cluster.followers)
-        world.cluster.tell(key, ObjectKind.JOB, "DeadlineExceeded")
+        world.cluster.fail(key, "DeadlineExceeded")
 
     assert answer.result().json()["status"] == "DEADLINE_EXCEEDED"
 

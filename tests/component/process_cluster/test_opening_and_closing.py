@@ -8,6 +8,7 @@ import pytest
 
 from nexus_core.adapters.process.cluster import ProcessCluster
 from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.observation import JobPhase
 from support.clock import ManualClock
 from support.clusters import Witness, a_manifest, a_run_key
 from support.processes import OpenCluster
@@ -157,9 +158,9 @@ async def test_a_slow_follower_is_told_again_what_it_missed(open_cluster: OpenCl
         for key in keys:
             await witness.sees_finished(key)
 
-        finished = {first.key} if first.reason == "Completed" else set()
+        finished = {first.key} if first.phase is JobPhase.SUCCEEDED else set()
         async with asyncio.timeout(20):
             while finished != set(keys):
                 told = await anext(slow)
-                if told.kind == "Job":
+                if told.phase is JobPhase.SUCCEEDED:
                     finished.add(told.key)

@@ -3,7 +3,6 @@
 import pytest
 
 from nexus_core.adapters.process.cluster import ProcessCluster
-from nexus_core.domain.observation import ObjectKind
 from nexus_core.domain.request import CancellationPolicy
 from support.clock import ManualClock
 from support.clusters import FOR_EVER, Witness, a_manifest, a_run_key, until_gone
@@ -33,7 +32,7 @@ async def test_a_failed_try_is_repeated_as_often_as_the_manifest_says(
         await clock.advance(60)
 
     told = await witness.sees_finished(key)
-    assert told.kind is ObjectKind.JOB
+    assert told.kind == "Job"
     assert told.reason == "BackoffLimitExceeded"
     assert witness.reasons(key).count("Started") == 3
 

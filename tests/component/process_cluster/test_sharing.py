@@ -89,7 +89,7 @@ async def test_a_waiting_job_can_be_deleted_and_leaves_its_place_to_others(
         (directory / "go").touch()
 
         await witness.sees_finished(last)
-        assert witness.reasons(waiting) == []
+        assert witness.reasons(waiting) == ["Deleted"]
 
 
 async def test_a_refused_command_takes_no_place(open_cluster: OpenCluster) -> None:

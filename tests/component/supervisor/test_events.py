@@ -3,24 +3,26 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
+from nexus_core.domain import observation
 from nexus_core.domain.checkpoint import Checkpoint
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import ObjectKind
+from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from support.calls import Client
 from support.clock import ManualClock
+from support.observations import a_pod_status
 from support.receiver_client import metric
-from support.runs import a_checkpoint
+from support.runs import LONG_AGO, a_checkpoint
 from support.services import World
 from support.stored_runs import a_real_job, store_run
 from support.trouble import Trouble
 from support.waiting import until
-
-JOB, POD = ObjectKind.JOB, ObjectKind.POD
 
 # Longer than anything here takes.
 PATIENCE = 10.0
@@ -47,38 +49,50 @@ async def recorded(world: World, key: RunKey) -> Checkpoint:
 async def is_heard(world: World, supervisor: Client, key: RunKey) -> None:
     """Return when all that was told of a run was heeded: its events keep their order."""
     reason = f"Last{next(_NUMBERS)}"
-    world.cluster.tell(key, POD, reason)
+    world.cluster.mention(key, reason)
     async with asyncio.timeout(PATIENCE):
         while not await metric(supervisor, "nexus_supervisor_observations_total", reason=reason):
             pass
 
 
+def a_pod(**changes: Any) -> dict[str, Any]:
+    """Return what a Job shows while its pod does not come to run."""
+    return {"pods": (a_pod_status(**changes),)}
+
+
+def waits(reason: str, message: str = "", since: datetime | None = None) -> dict[str, Any]:
+    return a_pod(waiting=observation.Trouble(reason=reason, message=message, since=since))
+
+
+def fails(reason: str, message: str) -> dict[str, Any]:
+    return {"phase": JobPhase.FAILED, "reason": reason, "message": message}
+
+
+EARLIER = LONG_AGO - timedelta(hours=1)
+REFUSED = observation.Trouble(reason="FailedCreate", message="words")
+
 TABLE = [
-    ((POD, "Failed", "Error: ErrImagePull"), Stage.SCHEDULING_FAILED, IMAGE_CAUSE),
-    ((POD, "Failed", 'configmap "x" not found'), Stage.SCHEDULING_FAILED, START_CAUSE),
-    ((POD, "BackOff", 'Back-off pulling image "x"'), Stage.SCHEDULING_FAILED, IMAGE_CAUSE),
+    (waits("InvalidImageName", "words"), Stage.SCHEDULING_FAILED, IMAGE_CAUSE),
+    (waits("ErrImagePull", "words", EARLIER), Stage.SCHEDULING_FAILED, IMAGE_CAUSE),
+    (waits("CreateContainerConfigError", "words", EARLIER), Stage.SCHEDULING_FAILED, START_CAUSE),
+    (waits("CrashLoopBackOff", "words"), Stage.FAILED, "The algorithm crashed repeatedly"),
     (
-        (POD, "BackOff", "Back-off restarting failed container"),
-        Stage.FAILED,
-        "The algorithm crashed repeatedly",
-    ),
-    (
-        (JOB, "FailedCreate", "exceeded quota"),
+        {"refused": REFUSED, "attended_at": EARLIER},
         Stage.SCHEDULING_FAILED,
         "The cluster refused to create a pod for the run",
     ),
     (
-        (JOB, "DeadlineExceeded", "Job was active longer than specified deadline"),
+        fails("DeadlineExceeded", "words"),
         Stage.DEADLINE_EXCEEDED,
         "The run exceeded its deadline",
     ),
     (
-        (JOB, "BackoffLimitExceeded", "Job has reached the specified backoff limit"),
+        fails("BackoffLimitExceeded", "words"),
         Stage.DEADLINE_EXCEEDED,
         "The algorithm failed more often than its retries allow",
     ),
     (
-        (JOB, "PodFailurePolicy", "Container x failed with exit code 3 matching FailJob rule"),
+        fails("PodFailurePolicy", "words: exit code 3 matching FailJob rule"),
         Stage.FAILED,
         "The algorithm ended with a fatal error: exit code 3",
     ),
@@ -89,18 +103,17 @@ TABLE = [
 @pytest.mark.parametrize("start", [Stage.BUFFERED, Stage.RUNNING])
 @pytest.mark.usefixtures("supervisor")
 async def test_a_failure_that_is_told_settles_its_run_and_deletes_its_job(
-    world: World, start: Stage, told: tuple[ObjectKind, str, str], stage: Stage, cause: str
+    world: World, start: Stage, told: dict[str, Any], stage: Stage, cause: str
 ) -> None:
     key = await a_run_with_a_job(world, start)
 
-    kind, reason, message = told
-    world.cluster.tell(key, kind, reason, message=message)
+    world.cluster.tell(key, **told)
 
     await until(lambda: key not in world.cluster.living)
     run = await recorded(world, key)
     assert run.lifecycle_stage is stage
     assert run.algorithm_failure_cause.startswith(cause)
-    assert run.algorithm_failure_details == message
+    assert run.algorithm_failure_details.startswith("words")
 
 
 async def a_run_with_a_job(world: World, stage: Stage) -> RunKey:
@@ -117,12 +130,13 @@ async def test_a_started_pod_is_a_running_run(
     status = await world.cluster.find_job(key)
     assert status is not None
 
-    world.cluster.tell(key, POD, "Started")
+    await clock.advance(5)
+    world.cluster.tell(key, started=True)
 
     await is_heard(world, supervisor, key)
     run = await recorded(world, key)
     assert run.lifecycle_stage is Stage.RUNNING
-    assert (run.job_uid, run.sent_at) == (status.uid, clock.now())
+    assert (run.job_uid, run.sent_at) == (status.uid, status.created_at)
     assert key in world.cluster.living
 
 
@@ -131,7 +145,7 @@ async def test_a_started_pod_is_a_running_run(
 async def test_a_run_that_ran_out_of_memory_is_told_its_limit(world: World, reason: str) -> None:
     key = await store_run(world, Stage.RUNNING)
 
-    world.cluster.tell(key, JOB, reason, exit_code=137, termination_reason="OOMKilled")
+    world.cluster.fail(key, reason, exit_code=137, termination_reason="OOMKilled")
 
     await until(lambda: key not in world.cluster.living)
     cause = (await recorded(world, key)).algorithm_failure_cause
@@ -145,7 +159,7 @@ async def test_a_verdict_is_recorded_before_the_job_is_deleted(
     key = await store_run(world, Stage.RUNNING)
     gate = trouble.holds_up(key)
 
-    world.cluster.tell(key, JOB, "DeadlineExceeded")
+    world.cluster.fail(key, "DeadlineExceeded")
     await until(lambda: key in trouble.waiting)
     assert key in world.cluster.living
 
@@ -160,7 +174,7 @@ async def test_a_job_is_kept_whose_verdict_could_not_be_recorded(
     key = await store_run(world, Stage.RUNNING)
     trouble.breaks("advance")
 
-    world.cluster.tell(key, JOB, "DeadlineExceeded")
+    world.cluster.fail(key, "DeadlineExceeded")
 
     await is_heard(world, supervisor, key)
     assert key in world.cluster.living
@@ -171,18 +185,18 @@ async def test_what_is_told_twice_late_or_out_of_order_changes_nothing_more(
     world: World, supervisor: Client
 ) -> None:
     key = await store_run(world, Stage.RUNNING)
-    world.cluster.tell(key, JOB, "PodFailurePolicy", message="first")
+    world.cluster.fail(key, "PodFailurePolicy", message="first")
     await is_heard(world, supervisor, key)
     settled = await recorded(world, key)
 
-    for kind, reason in (
-        (JOB, "PodFailurePolicy"),
-        (JOB, "DeadlineExceeded"),
-        (POD, "Started"),
-        (POD, "Failed"),
-        (JOB, "BackoffLimitExceeded"),
+    for late in (
+        fails("PodFailurePolicy", "again"),
+        fails("DeadlineExceeded", "again"),
+        {"started": True},
+        waits("InvalidImageName", "again"),
+        fails("BackoffLimitExceeded", "again"),
     ):
-        world.cluster.tell(key, kind, reason, message="again")
+        world.cluster.tell(key, **late)
     await is_heard(world, supervisor, key)
 
     assert settled.lifecycle_stage is Stage.FAILED
@@ -197,8 +211,8 @@ async def test_a_finished_run_is_told_nothing_new_by_events(
     key = await store_run(world, stage)
     before = await recorded(world, key)
 
-    for kind, reason in ((POD, "Started"), (POD, "BackOff"), (JOB, "DeadlineExceeded")):
-        world.cluster.tell(key, kind, reason)
+    for told in ({"started": True}, waits("CrashLoopBackOff"), fails("DeadlineExceeded", "why")):
+        world.cluster.tell(key, **told)
     await is_heard(world, supervisor, key)
 
     assert await recorded(world, key) == before
@@ -208,8 +222,8 @@ async def test_the_job_of_an_unknown_run_is_left_alone(world: World, supervisor:
     stranger = a_checkpoint()
     await world.cluster.create_job(stranger.key, a_real_job(stranger).manifest)
 
-    for kind, reason in ((POD, "Started"), (POD, "Failed"), (JOB, "DeadlineExceeded")):
-        world.cluster.tell(stranger.key, kind, reason)
+    for told in ({"started": True}, waits("CrashLoopBackOff"), fails("DeadlineExceeded", "why")):
+        world.cluster.tell(stranger.key, **told)
     await is_heard(world, supervisor, stranger.key)
 
     assert stranger.key in world.cluster.living
@@ -220,8 +234,14 @@ async def test_what_means_nothing_changes_nothing(world: World, supervisor: Clie
     key = await store_run(world, Stage.RUNNING)
     before = await recorded(world, key)
 
-    for kind, reason in ((POD, "Pulled"), (POD, "FailedScheduling"), (JOB, "Completed")):
-        world.cluster.tell(key, kind, reason)
+    now = world.clock.now()
+    for told in (
+        waits("ContainerCreating"),
+        waits("ErrImagePull"),
+        a_pod(unschedulable=observation.Trouble(reason="Unschedulable", since=now)),
+        {"phase": JobPhase.SUCCEEDED, "pods": (), "finished_at": LONG_AGO},
+    ):
+        world.cluster.tell(key, **told)
     await is_heard(world, supervisor, key)
 
     assert await recorded(world, key) == before
@@ -238,7 +258,7 @@ async def test_a_feed_that_breaks_is_followed_again_after_a_pause(
     await clock.advance(1)
     await until(lambda: world.cluster.followers)
 
-    world.cluster.tell(key, JOB, "DeadlineExceeded")
+    world.cluster.fail(key, "DeadlineExceeded")
     await is_heard(world, supervisor, key)
     assert await world.stage(key) is Stage.DEADLINE_EXCEEDED
 
@@ -266,10 +286,10 @@ async def test_a_run_that_the_store_keeps_waiting_holds_up_no_run_beside_it(
     # Runs share a fixed number of lanes; the ones in the lane of the slow one do wait.
     other = next(key for key in others if hash(key) % 16 != hash(slow) % 16)
     gate = trouble.holds_up(slow)
-    world.cluster.tell(slow, JOB, "DeadlineExceeded")
+    world.cluster.fail(slow, "DeadlineExceeded")
     await until(lambda: slow in trouble.waiting)
 
-    world.cluster.tell(other, JOB, "DeadlineExceeded")
+    world.cluster.fail(other, "DeadlineExceeded")
 
     await until(lambda: other not in world.cluster.living)
     assert slow in world.cluster.living
@@ -283,11 +303,11 @@ async def test_an_error_that_nobody_foresaw_does_not_end_the_following(
 ) -> None:
     key = await store_run(world, Stage.RUNNING)
     trouble.breaks("advance", error=RuntimeError("a bug"))
-    world.cluster.tell(key, JOB, "DeadlineExceeded")
+    world.cluster.fail(key, "DeadlineExceeded")
     await is_heard(world, supervisor, key)
 
     trouble.is_over()
-    world.cluster.tell(key, JOB, "DeadlineExceeded")
+    world.cluster.fail(key, "DeadlineExceeded")
     await is_heard(world, supervisor, key)
 
     assert await world.stage(key) is Stage.DEADLINE_EXCEEDED
@@ -300,7 +320,7 @@ async def test_a_completion_and_the_event_of_its_end_leave_what_came_first(
     completed = StageChange(to=Stage.COMPLETED, at=clock.now(), result_uri="uri")
     await world.stores.store.advance(key, completed)
 
-    world.cluster.tell(key, JOB, "DeadlineExceeded")
+    world.cluster.fail(key, "DeadlineExceeded")
     await is_heard(world, supervisor, key)
 
     run = await recorded(world, key)

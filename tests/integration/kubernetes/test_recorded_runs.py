@@ -9,7 +9,7 @@ import pytest
 from nexus_core.adapters.kubernetes.known_runs import KnownRuns
 from nexus_core.adapters.kubernetes.statuses import end_of
 from nexus_core.domain.names import RunKey
-from support.clusters import PATIENCE, a_run_key
+from support.clusters import PATIENCE, a_run_key, happenings
 from support.kubernetes import TidyCluster, tidy_cluster
 from support.recorded_runs import (
     ENDING,
@@ -82,7 +82,8 @@ def _story(run: RecordedRun) -> list[tuple[str, str]]:
     runs = KnownRuns()
     for pod in run.pods:
         runs.pod_applied(pod)
-    told = runs.job_applied(run.job)
     for event in run.events:
-        told += runs.event_applied(event)
-    return [(seen.kind, seen.reason) for seen in told]
+        runs.event_applied(event)
+    status = runs.job_applied(run.job)
+    assert status is not None
+    return [(seen.kind, seen.reason) for seen in happenings(status)]

@@ -12,6 +12,7 @@ from nexus_core.domain.sweep import (
     decide_run,
     is_straggler,
 )
+from nexus_core.domain.verdicts import Patience
 from support.observations import a_job_status, an_open_run
 from support.runs import LONG_AGO, a_checkpoint
 
@@ -19,8 +20,8 @@ THRESHOLDS = Thresholds(
     late_after=timedelta(seconds=10),
     new_expires_after=timedelta(seconds=20),
     job_missing_grace=timedelta(seconds=30),
-    completion_grace=timedelta(seconds=40),
     straggler_grace=timedelta(seconds=50),
+    patience=Patience(completion=timedelta(seconds=40)),
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from nexus_core.adapters.kubernetes.cluster import KubernetesCluster
-from nexus_core.domain.observation import Observation
+from nexus_core.domain.observation import JobPhase, JobStatus
 from support.clock import ManualClock
 from support.kubernetes import connected
 from support.recorded_runs import FOLDER, recorded
@@ -50,7 +50,7 @@ def the(kind: str, name: str) -> Handler:
     return a_list(*(found if isinstance(found, list) else [found]), version=1)
 
 
-async def told(server: ScriptedApiServer, clock: ManualClock, number: int) -> list[Observation]:
+async def told(server: ScriptedApiServer, clock: ManualClock, number: int) -> list[JobStatus]:
     """Return the first things that a follower is told."""
     async with connected(server.url, clock) as connection:
         cluster = KubernetesCluster("eu", connection, clock, namespace="runs")
@@ -58,13 +58,13 @@ async def told(server: ScriptedApiServer, clock: ManualClock, number: int) -> li
             return [await anext(feed) for _ in range(number)]
 
 
-async def test_what_is_there_is_told_pods_first(
+async def test_what_is_there_is_told_of_once_with_its_pods(
     server: ScriptedApiServer, clock: ManualClock
 ) -> None:
     server.lists(by_path(jobs=the("job", "fatal"), pods=the("pods", "fatal"), events=EMPTY))
-    seen = await told(server, clock, 3)
-    assert [one.reason for one in seen] == ["Started", "Error", "PodFailurePolicy"]
-    assert seen[-1].exit_code == 4
+    (seen,) = await told(server, clock, 1)
+    assert (seen.reason, seen.exit_code) == ("PodFailurePolicy", 4)
+    assert len(seen.pods) == 1
 
 
 async def test_pods_are_asked_for_where_the_watch_of_them_is_behind(
@@ -77,9 +77,9 @@ async def test_pods_are_asked_for_where_the_watch_of_them_is_behind(
         return await (pods if asked else EMPTY)(request)
 
     server.lists(by_path(jobs=the("job", "out-of-memory"), pods=behind, events=EMPTY))
-    seen = await told(server, clock, 3)
-    assert seen[-1].reason == "BackoffLimitExceeded"
-    assert seen[-1].termination_reason == "OOMKilled"
+    (seen,) = await told(server, clock, 1)
+    assert seen.reason == "BackoffLimitExceeded"
+    assert seen.termination_reason == "OOMKilled"
 
 
 async def test_without_its_pods_the_end_of_a_job_is_told_all_the_same(
@@ -108,7 +108,8 @@ async def test_what_can_not_be_watched_holds_up_the_rest_for_a_moment_only(
             assert not first.done()
             while not first.done():
                 await clock.advance(1)
-            assert (await first).reason == "Started"
+            assert (await first).phase is JobPhase.ACTIVE
+            assert (await first).started
             assert (await first).key == recorded("runs").key
 
 

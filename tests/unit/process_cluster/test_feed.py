@@ -6,17 +6,17 @@ import pytest
 
 from nexus_core.adapters.process.feed import Feed, Follower
 from nexus_core.domain.errors import UnavailableError
-from nexus_core.domain.observation import ObjectKind
-from support.observations import an_observation
+from nexus_core.domain.observation import JobPhase
+from support.observations import a_job_status
 
-STARTED, COMPLETED = (an_observation(ObjectKind.POD, reason) for reason in ("Started", "Completed"))
+STARTED, COMPLETED = (a_job_status(phase) for phase in (JobPhase.ACTIVE, JobPhase.SUCCEEDED))
 
 
-async def told(follower: Follower, count: int) -> list[str]:
-    observations = follower.observations()
-    reasons = [(await anext(observations)).reason for _ in range(count)]
-    await observations.aclose()
-    return reasons
+async def told(follower: Follower, count: int) -> list[JobPhase]:
+    statuses = follower.statuses()
+    phases = [(await anext(statuses)).phase for _ in range(count)]
+    await statuses.aclose()
+    return phases
 
 
 async def test_every_follower_is_told_the_same() -> None:
@@ -25,8 +25,8 @@ async def test_every_follower_is_told_the_same() -> None:
         feed.tell(STARTED)
         feed.tell(COMPLETED)
 
-        assert await told(first, 2) == ["Started", "Completed"]
-        assert await told(second, 2) == ["Started", "Completed"]
+        assert await told(first, 2) == [JobPhase.ACTIVE, JobPhase.SUCCEEDED]
+        assert await told(second, 2) == [JobPhase.ACTIVE, JobPhase.SUCCEEDED]
 
 
 async def test_a_follower_waits_for_news() -> None:
@@ -38,7 +38,7 @@ async def test_a_follower_waits_for_news() -> None:
 
         feed.tell(STARTED)
 
-        assert await waiting == ["Started"]
+        assert await waiting == [JobPhase.ACTIVE]
 
 
 async def test_a_follower_who_falls_behind_must_begin_again() -> None:
@@ -48,11 +48,11 @@ async def test_a_follower_who_falls_behind_must_begin_again() -> None:
             feed.tell(STARTED)
         assert len(follower._waiting) <= 2
 
-        assert [one async for one in follower.observations()] == []
+        assert [one async for one in follower.statuses()] == []
 
         follower.begin()
         feed.tell(COMPLETED)
-        assert await told(follower, 1) == ["Completed"]
+        assert await told(follower, 1) == [JobPhase.SUCCEEDED]
 
 
 async def test_one_who_waits_while_others_fall_behind_loses_nothing() -> None:
@@ -60,7 +60,7 @@ async def test_one_who_waits_while_others_fall_behind_loses_nothing() -> None:
     with feed.follower(), feed.follower() as quick:
         for _ in range(10):
             feed.tell(STARTED)
-            assert await told(quick, 1) == ["Started"]
+            assert await told(quick, 1) == [JobPhase.ACTIVE]
 
 
 async def test_one_who_has_left_is_told_nothing() -> None:

@@ -94,7 +94,8 @@ def test_a_kill_for_memory_hides_what_the_program_said() -> None:
 
     assert after.reason == "PodFailurePolicy"
     assert "exit code 137 (OOMKilled) matching FailJob rule at index 1" in after.message
-    assert after.last == Ending(exit_code=137, reason="OOMKilled")
+    assert after.last is not None
+    assert (after.last.exit_code, after.last.reason) == (137, "OOMKilled")
     assert after.doom is Doom.NONE
 
 

@@ -85,7 +85,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                     callback=callback,
                     clock=clock,
                 ),
-                settings.of(SupervisorSettings, sweep=settings.sweep),
+                settings.of(SupervisorSettings, sweep=settings.sweep, patience=settings.patience),
                 addresses.supervisor,
                 tasks,
             )

@@ -4,12 +4,14 @@ from datetime import datetime
 
 from nexus_core.domain.job_resources import memory_limit
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobStatus, Observation
+from nexus_core.domain.observation import JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.stages import Stage, StageChange
-from nexus_core.domain.verdicts import OUT_OF_MEMORY, Verdict
+from nexus_core.domain.troubles import OUT_OF_MEMORY
+from nexus_core.domain.verdicts import Verdict
 from nexus_core.operations.settle import Settler
 from nexus_core.ports.cluster import Cluster
+from nexus_supervisor.memory import RunMemory
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
 
@@ -28,7 +30,20 @@ class Enforcer:
         self._clock = parts.clock
         self._cluster = cluster
         self._settler = settler
+        self.memory = RunMemory()
         self.metrics = metrics
+
+    async def mark_started(self, job: JobStatus) -> None:
+        """Record that a run's Job exists, if its creator did not come to that.
+
+        As a rule it did: so a read comes first, which costs less than a compare-and-set in vain.
+        """
+        if self.memory.is_known_to_run(job):
+            return
+        checkpoint = await self._store.find(job.key)
+        if checkpoint is not None and checkpoint.lifecycle_stage is Stage.BUFFERED:
+            await self.mark_running(job.key, job.uid, job.created_at)
+        self.memory.note_running(job.key, job.uid)
 
     async def mark_running(self, key: RunKey, job_uid: str, sent_at: datetime) -> None:
         """Record that a run's Job exists."""
@@ -56,7 +71,7 @@ class Enforcer:
             # The runs that it started were accepted, too: they go on to ends of their own.
             await self._cluster.delete_job(key, CancellationPolicy.ORPHAN)
 
-    async def memory_limit(self, seen: Observation | JobStatus) -> str:
+    async def memory_limit(self, seen: JobStatus) -> str:
         """Return the limit that a run exceeded, empty when it did not or nothing is known of it.
 
         Read for those runs alone: all others need no look at their Job.

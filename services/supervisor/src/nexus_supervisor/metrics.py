@@ -15,7 +15,7 @@ class SupervisorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._observations = Counter(
             "nexus_supervisor_observations",
-            "Happenings told by clusters",
+            "States of Jobs told by clusters",
             ("cluster", "kind", "reason"),
             registry=registry,
         )
@@ -82,7 +82,7 @@ class SupervisorMetrics:
         self._silence.labels(cluster).set_function(seconds)
 
     def observed(self, cluster: str, kind: str, reason: str, at: float) -> None:
-        """Count an observation; reasons are the cluster's own words, of which there are few."""
+        """Count a state that was told, by the word that says most of it; there are few of them."""
         self._observations.labels(cluster, kind, reason).inc()
         self._last_observation.labels(cluster).set(at)
 

@@ -92,6 +92,7 @@ def _look_after(
         parts.clock,
         (cluster.circuit,),
     )
-    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings.sweep, throttle)
-    tasks.start(f"follow {name}", Follower(cluster, enforcer, parts.clock, metrics).follow())
+    follower = Follower(cluster, enforcer, settings.thresholds().patience, parts.clock)
+    sweeper = Sweeper(parts, cluster, enforcer, launcher, settings, throttle)
+    tasks.start(f"follow {name}", follower.follow())
     tasks.start(f"sweep {name}", sweeper.sweep_for_ever())

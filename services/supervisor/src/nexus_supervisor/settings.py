@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from msgspec import field
 
+from nexus_core.domain import verdicts
 from nexus_core.domain.sweep import Thresholds
 from nexus_core.settings.loader import Section
 from nexus_core.settings.sections import Listen, ServiceSettings
@@ -28,15 +29,33 @@ class Sweep(Section, frozen=True):
     parallel: Positive = 8
     """Runs that are submitted or settled at the same time."""
 
-    def thresholds(self) -> Thresholds:
-        """Return what decides, in the domain's terms."""
-        return Thresholds(
-            late_after=timedelta(seconds=self.late_after),
-            new_expires_after=timedelta(seconds=self.new_expires_after),
-            job_missing_grace=timedelta(seconds=self.job_missing_grace),
-            completion_grace=timedelta(seconds=self.completion_grace),
-            straggler_grace=timedelta(seconds=self.straggler_grace),
-        )
+
+class Patience(Section, frozen=True):
+    """How long a Job may be in a state in which it does not go on by itself."""
+
+    image: Duration = Duration(45)
+    """After an image could not be pulled for the first time, its run is given up.
+
+    Kubelets try again after 10 s, and then after twice as long each time: so this is three tries.
+    """
+    container: Duration = Duration(30)
+    """After a container could not be made for the first time, its run is given up.
+
+    A secret or a config map that it needs may come a moment later.
+    """
+    unschedulable: Duration = Duration(1800)
+    """After no node could take a pod for the first time, its run is given up.
+
+    Long enough for a cluster to grow, and for other pods to end.
+    """
+    preparation: Duration = Duration(300)
+    """After a node took a pod whose volumes or network are still missing, its run is given up."""
+    pod_creation: Duration = Duration(600)
+    """After a cluster began with a Job that has no pod, its run is given up.
+
+    As a rule a quota is exhausted, until other pods end. What an admission rule refuses is given up
+    after `container` already.
+    """
 
 
 class SupervisorSettings(ServiceSettings, frozen=True):
@@ -44,3 +63,23 @@ class SupervisorSettings(ServiceSettings, frozen=True):
 
     listen: Listen = field(default_factory=lambda: Listen(port=8082))
     sweep: Sweep = field(default_factory=Sweep)
+    patience: Patience = field(default_factory=Patience)
+
+    def thresholds(self) -> Thresholds:
+        """Return what decides, in the domain's terms."""
+        sweep, patience = self.sweep, self.patience
+        return Thresholds(
+            late_after=timedelta(seconds=sweep.late_after),
+            new_expires_after=timedelta(seconds=sweep.new_expires_after),
+            job_missing_grace=timedelta(seconds=sweep.job_missing_grace),
+            straggler_grace=timedelta(seconds=sweep.straggler_grace),
+            patience=verdicts.Patience(
+                image=timedelta(seconds=patience.image),
+                container=timedelta(seconds=patience.container),
+                unschedulable=timedelta(seconds=patience.unschedulable),
+                preparation=timedelta(seconds=patience.preparation),
+                pod_creation=timedelta(seconds=patience.pod_creation),
+                completion=timedelta(seconds=sweep.completion_grace),
+                deletion=timedelta(seconds=sweep.job_missing_grace),
+            ),
+        )

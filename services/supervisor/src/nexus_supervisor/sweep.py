@@ -23,13 +23,13 @@ from nexus_core.domain.sweep import (
     decide_run,
     is_straggler,
 )
-from nexus_core.domain.verdicts import job_is_unusable
+from nexus_core.domain.verdicts import job_is_not_stored, job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
 from nexus_core.telemetry.news import News
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.parts import SupervisorParts
-from nexus_supervisor.settings import Sweep
+from nexus_supervisor.settings import SupervisorSettings
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Sweeper:
         cluster: Cluster,
         enforcer: Enforcer,
         launcher: Launcher,
-        settings: Sweep,
+        settings: SupervisorSettings,
         throttle: Throttle,
     ) -> None:
         self._store = parts.store
@@ -63,10 +63,11 @@ class Sweeper:
         self._cluster = cluster
         self._enforcer = enforcer
         self._launcher = launcher
-        self._interval = settings.interval
+        self._interval = settings.sweep.interval
         self._thresholds = settings.thresholds()
-        self._parallel = settings.parallel
+        self._parallel = settings.sweep.parallel
         self._throttle = throttle
+        self._memory = enforcer.memory
         self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:
@@ -110,14 +111,14 @@ class Sweeper:
     async def _deeds(self) -> AsyncIterator[tuple[RunKey, Deed]]:
         """Go through what is to be done, each about another run."""
         # Jobs first: a run that starts after this seems to have no Job, but is within its grace.
-        jobs = {status.key: status async for status in self._cluster.jobs()}
         now = self._clock.now()
+        jobs = {job.key: self._memory.saw(job, now) async for job in self._cluster.jobs()}
         seen: set[RunKey] = set()
         async for run, owner_lost in self._open_runs(now):
             if run.key in seen:
                 continue
             seen.add(run.key)
-            job = jobs.get(run.key)
+            job = jobs.get(run.key) or self._memory.last_of(run.key)
             limit = await self._enforcer.memory_limit(job) if job else ""
             action = decide_run(
                 run, job, now, self._thresholds, owner_lost=owner_lost, memory_limit=limit
@@ -169,7 +170,10 @@ class Sweeper:
             return  # the cluster has just refused; what is late now is late in the next sweep, too
         checkpoint = await self._store.find(run.key)
         job = await self._store.find_job(run.key)
-        if checkpoint is None or job is None or checkpoint.lifecycle_stage is not Stage.BUFFERED:
+        if checkpoint is None or checkpoint.lifecycle_stage is not Stage.BUFFERED:
+            return
+        if job is None:
+            await self._give_up_without_job(run)
             return
         log.info("run submitted ahead of the queue", request_id=run.key.request_id, owner=run.owner)
         try:
@@ -183,6 +187,11 @@ class Sweeper:
         else:
             self._throttle.succeeded()
             self._metrics.submitted(self._cluster.name)
+
+    async def _give_up_without_job(self, run: OpenRun) -> None:
+        # A young run and its Job are stored together, but may not be seen together at once.
+        if self._clock.now() - run.received_at >= self._thresholds.late_after:
+            await self._enforcer.finish(run.key, job_is_not_stored())
 
     async def _remove_straggler(self, job: JobStatus, now: datetime) -> None:
         checkpoint = await self._store.find(job.key)
@@ -205,7 +214,8 @@ async def _do(key: RunKey, deed: Deed) -> None:
 
 def _may_straggle(job: JobStatus, now: datetime, thresholds: Thresholds) -> bool:
     """Tell whether it is worth asking the store about a Job."""
-    return job.phase is JobPhase.ACTIVE and now - job.created_at >= thresholds.straggler_grace
+    lives = job.phase is JobPhase.ACTIVE and job.deleted_at is None
+    return lives and now - job.created_at >= thresholds.straggler_grace
 
 
 def _cursor(run: OpenRun) -> RunCursor:

@@ -8,33 +8,6 @@ import msgspec
 from nexus_core.domain.names import RunKey
 
 
-class ObjectKind(StrEnum):
-    """The kind of object that something happened to."""
-
-    JOB = "Job"
-    POD = "Pod"
-
-
-class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """Something happened to the Job of a run, or to its pod.
-
-    Observations may be missed, doubled, late or out of order: they make an answer fast, not true.
-    """
-
-    key: RunKey
-    kind: ObjectKind
-    reason: str
-    """Kubernetes' word for it, such as `Started`, `BackOff`, `DeadlineExceeded`."""
-    message: str
-    """The cluster's own sentence."""
-    at: datetime
-    exit_code: int | None = None
-    """Of the container that ended last, where one did."""
-    termination_reason: str = ""
-    """Kubernetes' word for how that container ended, such as `Error` or `OOMKilled`."""
-    job_uid: str = ""
-
-
 class JobPhase(StrEnum):
     """Where a Job is in its life."""
 
@@ -85,8 +58,13 @@ class PodStatus(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""
     unschedulable: Trouble | None = None
     """Why no node takes it."""
+    unprepared: Trouble | None = None
+    """That its volumes or its network are not there yet, on the node that took it."""
     waiting: Trouble | None = None
-    """Why a container of it waits: its image, its configuration, its next start."""
+    """Why a container of it waits: its image, its configuration, its next start.
+
+    Where no state says since when, a cluster that heard an event of it goes by that.
+    """
     image: str = ""
     """Of the container that waits."""
     started_at: datetime | None = None
@@ -97,17 +75,23 @@ class PodStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How that container ended last, where it has."""
     disruption: Trouble | None = None
     """What ended it from outside, such as an eviction or the loss of its node."""
+    deleted_at: datetime | None = None
+    """When somebody asked for its deletion."""
 
 
 class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The truth about the Job of a run, as its cluster holds it now."""
+    """The truth about the Job of a run, as its cluster holds it now, or held it last."""
 
     key: RunKey
     uid: str
     phase: JobPhase
     created_at: datetime
+    attended_at: datetime | None = None
+    """When its cluster began to make pods of it; None while it has not come to that."""
     started: bool = False
     """Whether a container of it ever started."""
+    refused: Trouble | None = None
+    """Why it can make no pod, where its cluster said so."""
     finished_at: datetime | None = None
     reason: str = ""
     """Of the condition `Failed`, such as `BackoffLimitExceeded`; empty while there is none."""
@@ -120,7 +104,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     resumed_at: datetime | None = None
     """When it last went on after somebody had suspended it."""
     deleted_at: datetime | None = None
-    """When somebody asked for its deletion; it goes when its pods have ended."""
+    """When somebody asked for its deletion, or when it was found to be gone."""
     pods: tuple[PodStatus, ...] = ()
     """Its tries, in the order in which they were made; those whose pods are gone are missing."""
 
@@ -131,3 +115,28 @@ class JobHandle(msgspec.Struct, frozen=True):
     uid: str
     created: bool
     """False: it was there before this call."""
+
+
+def headline(status: JobStatus) -> tuple[str, str]:
+    """Return what says most of a state: the kind of object, and a word of Kubernetes for it.
+
+    There are few of them, so that they can be counted.
+    """
+    if status.deleted_at is not None:
+        return "Job", "Deleted"
+    if status.phase is not JobPhase.ACTIVE:
+        return "Job", status.reason or "Completed"
+    if status.suspended is not None:
+        return "Job", "Suspended"
+    if not status.pods:
+        return "Job", status.refused.reason if status.refused else "Created"
+    return "Pod", _word_of(status.pods[-1])
+
+
+def _word_of(pod: PodStatus) -> str:
+    trouble = pod.disruption or pod.unschedulable or pod.unprepared or pod.waiting
+    if trouble is not None:
+        return trouble.reason
+    if pod.phase is not PodPhase.RUNNING and pod.ending is not None:
+        return pod.ending.reason
+    return "Started" if pod.started_at else str(pod.phase)

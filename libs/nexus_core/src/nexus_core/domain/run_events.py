@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from nexus_core.domain.journal import RunEvent, RunEventKind
-from nexus_core.domain.observation import JobPhase, JobStatus, ObjectKind, Observation, PodStatus
+from nexus_core.domain.observation import JobPhase, JobStatus, PodStatus
 
 COMPLETED = "Completed"
 """The reason of the end of a container, or of a Job, that succeeded."""
@@ -30,19 +30,6 @@ def run_events(status: JobStatus) -> list[RunEvent]:
     return sorted(events, key=lambda event: event.at)
 
 
-def refused_pod(observation: Observation) -> RunEvent | None:
-    """Return what an observation tells that no state does: that a Job could make no pod."""
-    if (observation.kind, observation.reason) != (ObjectKind.JOB, "FailedCreate"):
-        return None
-    return RunEvent(
-        key=observation.key,
-        at=observation.at,
-        kind=RunEventKind.POD_REFUSED,
-        reason=observation.reason,
-        message=observation.message,
-    )
-
-
 def _job_events(status: JobStatus) -> Iterator[RunEvent]:
     tell = partial(RunEvent, key=status.key)
     if (suspended := status.suspended) is not None:
@@ -54,6 +41,13 @@ def _job_events(status: JobStatus) -> Iterator[RunEvent]:
         )
     if status.resumed_at is not None:
         yield tell(kind=RunEventKind.RESUMED, at=status.resumed_at)
+    if (refused := status.refused) is not None:
+        yield tell(
+            kind=RunEventKind.POD_REFUSED,
+            at=refused.since or status.created_at,
+            reason=refused.reason,
+            message=refused.message,
+        )
     if status.finished_at is not None and status.phase is not JobPhase.ACTIVE:
         yield tell(
             kind=RunEventKind.JOB_ENDED,

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import msgspec
 
 from nexus_core.domain.checkpoint import Checkpoint, OpenRun
+from nexus_core.domain.judge import judge
 from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.stages import Stage
-from nexus_core.domain.verdicts import Verdict, job_is_gone, judge_status
+from nexus_core.domain.verdicts import Patience, Verdict, job_is_gone
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,22 +33,19 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
     The Job's creation and the record of it are two writes, and a cluster's answer may lag.
     """
-    completion_grace: timedelta = timedelta(seconds=60)
-    """After a Job succeeded, its run is given up when no result was reported.
-
-    Published clients retry a completion for 25 s; beyond the Job's 300 s there is no Job to judge.
-    """
     straggler_grace: timedelta = timedelta(seconds=60)
     """After its run finished, a Job still active is deleted.
 
     An algorithm reports its result first and ends then: it may flush its logs.
     """
+    patience: Patience = Patience()
+    """With Jobs that don't go on."""
 
     @property
     def shortest(self) -> timedelta:
         """The age below which no run is late for anything."""
         return min(
-            self.late_after, self.new_expires_after, self.job_missing_grace, self.completion_grace
+            self.late_after, self.new_expires_after, self.job_missing_grace, self.patience.shortest
         )
 
 
@@ -82,15 +80,15 @@ def decide_run(
 ) -> Action | None:
     """Return what to do about an unfinished run; None for nothing.
 
-    `job` is what the run's cluster answered just now, None for no such Job. `owner_lost` says that
-    the lease of the run's scheduler is gone, so that nobody will come to submit it. `memory_limit`
-    is the run's, to be named where it was exceeded; empty when not known.
+    `job` is what the run's cluster answered just now, or else what is known of a Job that is gone;
+    None for no Job. `owner_lost` says that the lease of the run's scheduler is gone, so that nobody
+    will come to submit it. `memory_limit` is the run's, to be named where it was exceeded; empty
+    when not known.
     """
     if run.stage is Stage.NEW:
         return _decide_new(run, now, thresholds)
     if job is not None:
-        verdict = judge_status(job, now, thresholds.completion_grace, memory_limit)
-        return _decide_by_verdict(run, job, verdict)
+        return _decide_by_verdict(run, job, judge(job, now, thresholds.patience, memory_limit))
     if run.stage is Stage.BUFFERED:
         late = now - run.received_at >= thresholds.late_after
         return Submit() if late or owner_lost else None
@@ -109,6 +107,7 @@ def is_straggler(
     """
     return (
         job.phase is JobPhase.ACTIVE
+        and job.deleted_at is None
         and checkpoint is not None
         and checkpoint.lifecycle_stage.finished
         and now - checkpoint.last_modified >= thresholds.straggler_grace

@@ -7,7 +7,7 @@ from nexus_core.aio.circuit import Circuit, CircuitPace
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster, FollowedLog
@@ -71,7 +71,7 @@ class GuardedCluster:
             async for status in self._cluster.jobs():
                 yield status
 
-    def observe(self) -> AsyncGenerator[Observation, None]:
+    def observe(self) -> AsyncGenerator[JobStatus, None]:
         """Follow what happens, as the port says: a feed has a patience of its own."""
         return self._cluster.observe()
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 
 
@@ -42,7 +42,7 @@ class Cluster(Protocol):
         """
 
     async def find_job(self, key: RunKey) -> JobStatus | None:
-        """Return the status of a run's Job; None when the cluster has none."""
+        """Return the status of a run's Job; None when the cluster has none, or is removing it."""
 
     async def delete_job(
         self, key: RunKey, policy: CancellationPolicy = CancellationPolicy.BACKGROUND
@@ -75,13 +75,14 @@ class Cluster(Protocol):
         """
 
     def jobs(self) -> AsyncIterator[JobStatus]:
-        """Go through all Jobs of runs that the cluster has now."""
+        """Go through all Jobs of runs that the cluster has now, those that it is removing too."""
 
-    def observe(self) -> AsyncGenerator[Observation, None]:
-        """Follow what happens to the Jobs of runs and their pods, until closed.
+    def observe(self) -> AsyncGenerator[JobStatus, None]:
+        """Follow how the Jobs of runs change, until closed.
 
-        Begins with what can still be told of the Jobs that exist, so that a follower who comes late
-        or comes again misses little; the same observation may come twice. Ends never by itself: who
+        Begins with each Job that is there, so that a follower who comes late or comes again misses
+        little; the same status may come twice, and of several in a row only the last. A Job that
+        goes is told of once more, as it was last, with `deleted_at`. Never ends by itself: who
         stops listening closes it.
         """
 

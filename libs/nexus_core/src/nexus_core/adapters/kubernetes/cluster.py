@@ -13,7 +13,7 @@ from nexus_core.adapters.kubernetes.runs import RUN_SELECTOR, Event, Job, Pod
 from nexus_core.adapters.kubernetes.watch import Pace, Watch
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import FollowedLog
@@ -101,14 +101,14 @@ class KubernetesCluster:
         """Go through all Jobs."""
         return self._jobs.all()
 
-    async def observe(self) -> AsyncGenerator[Observation, None]:
+    async def observe(self) -> AsyncGenerator[JobStatus, None]:
         """Follow what happens; outlives whatever happens to the connection."""
         feed = RunFeed(self._watches(), self._jobs.pods_of, self._clock)
         self._feeds.add(feed)
         try:
-            async with aclosing(feed.observations()) as observations:
-                async for observation in observations:
-                    yield observation
+            async with aclosing(feed.statuses()) as statuses:
+                async for status in statuses:
+                    yield status
         finally:
             self._feeds.discard(feed)
 

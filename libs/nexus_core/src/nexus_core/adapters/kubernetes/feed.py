@@ -1,4 +1,4 @@
-"""What happens to Jobs and pods of runs, told as it happens."""
+"""How Jobs of runs and their pods change, told as it happens."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -11,7 +11,7 @@ from nexus_core.adapters.kubernetes.known_runs import KnownRuns
 from nexus_core.adapters.kubernetes.runs import Event, Job, Pod
 from nexus_core.adapters.kubernetes.watch import Applied, Deleted, Happening, Listed, Watch
 from nexus_core.domain.errors import UnavailableError
-from nexus_core.domain.observation import Observation
+from nexus_core.domain.observation import JobStatus
 from nexus_core.ports.clock import Clock
 
 log = structlog.get_logger()
@@ -56,8 +56,8 @@ class RunFeed:
         """Seconds since the watch of Jobs heard anything; None: never yet."""
         return self._watches.jobs.age
 
-    async def observations(self) -> AsyncGenerator[Observation, None]:
-        """Tell what can still be told of the Jobs that are there, then what happens; never ends."""
+    async def statuses(self) -> AsyncGenerator[JobStatus, None]:
+        """Tell of the Jobs that are there, then of what changes; never ends."""
         tasks = [
             asyncio.create_task(self._pump(Job, self._watches.jobs), name="follow jobs"),
             asyncio.create_task(self._pump(Pod, self._watches.pods), name="follow pods"),
@@ -66,13 +66,13 @@ class RunFeed:
         ]
         try:
             for kind, item in await self._collect():
-                for seen in await self._news(kind, item):
-                    yield seen
+                if (news := await self._news(kind, item)) is not None:
+                    yield news
             while True:
                 match await self._queue.get():
                     case (kind, item):
-                        for seen in await self._news(kind, item):
-                            yield seen
+                        if (news := await self._news(kind, item)) is not None:
+                            yield news
                     case Exception() as error:
                         raise error
                     case _Enough():
@@ -112,33 +112,33 @@ class RunFeed:
                     kinds = sorted(kind.__name__ for kind in awaited)
                     log.warning("feed begins without", kinds=kinds)
                     break
-        # Pods wait for their Job; so each Job tells of its pods first, and then how it ended.
-        order = (Pod, Job, Event)
+        # Pods and events wait for their Job; so each Job is told with all that is known of it.
+        order = (Event, Pod, Job)
         return sorted(collected, key=lambda entry: order.index(entry[0]))
 
-    async def _news(self, kind: type[_Object], item: _Item) -> list[Observation]:
-        """Take up what a watch told; return what is new in it."""
+    async def _news(self, kind: type[_Object], item: _Item) -> JobStatus | None:
+        """Take up what a watch told; return the status that is new by it."""
         match item:
             case Applied(Job() as job):
-                news = []
                 if self._runs.lacks_pods(job):
-                    news = await self._pods_news(job.metadata.name)
-                return news + self._runs.job_applied(job)
+                    await self._take_up_pods(job.metadata.name)
+                return self._runs.job_applied(job)
             case Applied(Pod() as pod):
                 return self._runs.pod_applied(pod)
             case Applied(Event() as event):
                 return self._runs.event_applied(event)
             case Deleted(name) if kind is Job:
-                self._runs.job_deleted(name)
+                return self._runs.job_deleted(name, self._clock.now())
             case Deleted(name) if kind is Pod:
-                self._runs.pod_deleted(name)
-        return []
+                return self._runs.pod_deleted(name)
+        return None
 
-    async def _pods_news(self, job_name: str) -> list[Observation]:
+    async def _take_up_pods(self, job_name: str) -> None:
         """Ask for the pods of a Job that has ended before its pods were heard of."""
         try:
             pods = await self._look_up_pods(job_name)
         except UnavailableError as error:
             log.warning("pods not known", job=job_name, error=str(error))
-            return []
-        return [seen for pod in pods for seen in self._runs.pod_applied(pod)]
+            return
+        for pod in pods:
+            self._runs.pod_applied(pod)

@@ -96,8 +96,6 @@ class JobClient:
             async for pod in self._list(self.pods_path, RUN_SELECTOR, _pod_pages):
                 pods[pod.job_name].append(pod)
         for job in jobs:
-            if job.metadata.deletion_timestamp is not None:
-                continue
             if (status := job_status(job, pods[job.metadata.name])) is not None:
                 yield status
 

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from nexus_core.adapters.kubernetes.connection import Connection, Stream
+from nexus_core.adapters.kubernetes.pod_states import started_at
 from nexus_core.adapters.kubernetes.runs import ContainerStatus, Pod, run_of
-from nexus_core.adapters.kubernetes.statuses import started_at
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.log_tail import TailBuffer

@@ -29,10 +29,17 @@ class JobCondition(_Wire, frozen=True):
     last_transition_time: datetime | None = None
 
 
+class JobSpec(_Wire, frozen=True):
+    """What is asked of a Job."""
+
+    suspend: bool = False
+
+
 class JobState(_Wire, frozen=True):
     """The status of a Job, as its controller writes it."""
 
     conditions: tuple[JobCondition, ...] = ()
+    start_time: datetime | None = None
     completion_time: datetime | None = None
     active: int = 0
     ready: int = 0
@@ -43,6 +50,7 @@ class Job(_Wire, frozen=True):
     """The Job of a run."""
 
     metadata: ObjectMeta
+    spec: JobSpec = JobSpec()
     status: JobState = JobState()
 
 
@@ -82,12 +90,23 @@ class ContainerStatus(_Wire, frozen=True):
 
     name: str
     image: str = ""
+    restart_count: int = 0
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
 
 
+class PodCondition(_Wire, frozen=True):
+    """Something that is so of a pod, or is not."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+
+
 class PodSpec(_Wire, frozen=True):
-    """What a pod is to be."""
+    """What is asked of a pod, and where it is."""
 
     node_name: str = ""
 
@@ -95,6 +114,10 @@ class PodSpec(_Wire, frozen=True):
 class PodState(_Wire, frozen=True):
     """The status of a pod, as its kubelet writes it."""
 
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[PodCondition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
 
@@ -119,6 +142,8 @@ class InvolvedObject(_Wire, frozen=True):
     kind: str = ""
     name: str = ""
     uid: str = ""
+    field_path: str = ""
+    """Such as `spec.containers{main}`, where it is about a container of a pod."""
 
 
 class EventSeries(_Wire, frozen=True):
@@ -138,6 +163,11 @@ class Event(_Wire, frozen=True):
     last_timestamp: datetime | None = None
     event_time: datetime | None = None
     series: EventSeries | None = None
+
+    @property
+    def first_at(self) -> datetime | None:
+        """When it happened first."""
+        return self.first_timestamp or self.event_time or self.metadata.creation_timestamp
 
     @property
     def at(self) -> datetime | None:

@@ -26,7 +26,7 @@ from nexus_core.adapters.process.tasks import Tasks
 from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobHandle, JobStatus, Observation
+from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import FollowedLog
@@ -162,7 +162,7 @@ class ProcessCluster:
         for job in self._register:
             yield job.status()
 
-    async def observe(self) -> AsyncGenerator[Observation, None]:
+    async def observe(self) -> AsyncGenerator[JobStatus, None]:
         """Follow what happens; a follower who falls behind is told all of it again.
 
         Raises:
@@ -173,11 +173,10 @@ class ProcessCluster:
             while True:
                 follower.begin()
                 for job in self._register:
-                    for observation in job.story():
-                        yield observation
-                async with aclosing(follower.observations()) as observations:
-                    async for observation in observations:
-                        yield observation
+                    yield job.status()
+                async with aclosing(follower.statuses()) as statuses:
+                    async for status in statuses:
+                        yield status
 
     def silence(self) -> float | None:
         """Return 0: nothing lies between this and its pods."""

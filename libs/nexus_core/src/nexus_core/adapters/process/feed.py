@@ -6,27 +6,27 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 from nexus_core.domain.errors import UnavailableError
-from nexus_core.domain.observation import Observation
+from nexus_core.domain.observation import JobStatus
 
 
 class Follower:
-    """One who listens. Holds a bounded number of observations; with one more it loses them all."""
+    """One who listens. Holds a bounded number of statuses; with one more it loses them all."""
 
     def __init__(self, backlog: int) -> None:
         self._backlog = backlog
-        self._waiting: deque[Observation] = deque()
+        self._waiting: deque[JobStatus] = deque()
         self._lost = False
         self._closed = False
         self._news = asyncio.Event()
 
-    def tell(self, observation: Observation) -> None:
-        """Add an observation."""
+    def tell(self, status: JobStatus) -> None:
+        """Add a status."""
         if len(self._waiting) >= self._backlog:
             # Whoever lost one must be told all again, so the others are of no use either.
             self._waiting.clear()
             self._lost = True
         if not self._lost:
-            self._waiting.append(observation)
+            self._waiting.append(status)
         self._news.set()
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class Follower:
         self._waiting.clear()
         self._lost = False
 
-    async def observations(self) -> AsyncGenerator[Observation, None]:
+    async def statuses(self) -> AsyncGenerator[JobStatus, None]:
         """Go through what is told, until some of it is lost: then all must be told again.
 
         Raises:
@@ -62,10 +62,10 @@ class Feed:
         self._backlog = backlog
         self._followers: set[Follower] = set()
 
-    def tell(self, observation: Observation) -> None:
+    def tell(self, status: JobStatus) -> None:
         """Tell every follower; never waits for one."""
         for follower in self._followers:
-            follower.tell(observation)
+            follower.tell(status)
 
     @contextmanager
     def follower(self) -> Iterator[Follower]:

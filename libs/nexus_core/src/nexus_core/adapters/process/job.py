@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from nexus_core.adapters.process import policy, sessions, shim, story
+from nexus_core.adapters.process import policy, sessions, shim
 from nexus_core.adapters.process.machine import Machine
 from nexus_core.adapters.process.manifest import JobSpec
 from nexus_core.adapters.process.pod import Pod
@@ -18,9 +18,10 @@ from nexus_core.adapters.process.state import (
     Ending,
     JobRecord,
     JobState,
+    Refusal,
     job_status,
 )
-from nexus_core.domain.observation import JobPhase, JobStatus, Observation
+from nexus_core.domain.observation import JobPhase, JobStatus
 
 log = structlog.get_logger()
 
@@ -43,7 +44,8 @@ class Job:
         self.spec = spec
         self._state = state
         self._machine = machine
-        self._refusal: Observation | None = None
+        self._refusal: Refusal | None = None
+        self._deleted_at: datetime | None = None
         loop = asyncio.get_running_loop()
         self._deleted: asyncio.Future[None] = loop.create_future()
         self._deadline: asyncio.Future[None] = loop.create_future()
@@ -66,17 +68,21 @@ class Job:
 
     def status(self) -> JobStatus:
         """Return what the port shows of the Job."""
-        return job_status(self.record, self._state)
+        return job_status(
+            self.record, self._state, refusal=self._refusal, deleted_at=self._deleted_at
+        )
 
-    def story(self) -> list[Observation]:
-        """Return what can still be told of the Job."""
-        told = story.story(self.record, self.spec, self._state)
-        return [*told, self._refusal] if self._refusal else told
+    def tell(self) -> None:
+        """Tell all who follow how the Job is now."""
+        self._machine.feed.tell(self.status())
 
     def delete(self) -> None:
         """Make the Job end its pod, if it has one; `live` returns when it has ended."""
         if not self._deleted.done():
             self._deleted.set_result(None)
+        if self._deleted_at is None:
+            self._deleted_at = self._machine.clock.now()
+            self.tell()
 
     async def live(self, rank: int, found: shim.Sighting) -> None:
         """Live the Job's life from its state on; return when it is finished or deleted.
@@ -132,11 +138,11 @@ class Job:
             pid = await self._machine.executor.run(self._start_try, starting)
         except (shim.CommandRefusedError, OSError) as error:
             await self._change(waiting)
-            self._refusal = story.container_refused(self.record, waiting, now, str(error))
-            self._machine.feed.tell(self._refusal)
+            self._refusal = Refusal(str(error), now)
+            self.tell()
             return shim.NotBegun()
         self._state = starting
-        self._machine.feed.tell(story.container_started(self.record, starting, now))
+        self.tell()
         return shim.Alive(pid, child=True)
 
     def _start_try(self, starting: JobState) -> int:
@@ -230,10 +236,7 @@ class Job:
         now = self._machine.clock.now()
         after = policy.after_try(self.spec, self._state, ending, now, back_off)
         await self._change(after)
-        tell = self._machine.feed.tell
-        tell(story.container_ended(self.record, self.spec, after, now))
-        if after.finished_at is not None:
-            tell(story.job_finished(self.record, after, now))
+        self.tell()
 
     async def _without_pod(self) -> None:
         """Wait for what ends a Job that has no pod, and will have none."""
@@ -242,7 +245,7 @@ class Job:
             return
         now = self._machine.clock.now()
         await self._change(policy.overdue(self._state, now))
-        self._machine.feed.tell(story.job_finished(self.record, self._state, now))
+        self.tell()
 
     async def _reaches(self, event: asyncio.Future[None]) -> bool:
         """Wait for an event. False: the Job was deleted or passed its deadline first."""

@@ -64,7 +64,11 @@ def after_try(
     """Return the state of a Job whose current try has ended."""
     if state.doom is Doom.MEMORY:
         # Whatever the processes still said of themselves: this is why they ended.
-        ending = Ending(exit_code=KILLED_EXIT_CODE, reason=Doom.MEMORY.value)
+        ending = Ending(
+            exit_code=KILLED_EXIT_CODE,
+            reason=Doom.MEMORY.value,
+            message=_over_its_limit(spec),
+        )
     ended = msgspec.structs.replace(
         state, last=ending, container_ended_at=now, doom=Doom.NONE, retry_at=None
     )
@@ -116,3 +120,15 @@ def _policy_message(rule: FailureRule, index: int, ending: Ending, pod: str) -> 
     )
     why = f" ({ending.reason})" if ending.reason not in {"", "Error"} else ""
     return f"Container of {pod} {what}{why} matching FailJob rule at index {index}"
+
+
+def _over_its_limit(spec: JobSpec) -> str:
+    of = f" of {_bytes(spec.memory_limit)}" if spec.memory_limit else ""
+    return f"it used more memory than its limit{of}"
+
+
+def _bytes(count: int) -> str:
+    for size, unit in ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki")):
+        if count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)

@@ -6,7 +6,14 @@ from enum import StrEnum
 import msgspec
 
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobPhase, JobStatus
+from nexus_core.domain.observation import (
+    ContainerEnding,
+    JobPhase,
+    JobStatus,
+    PodPhase,
+    PodStatus,
+    Trouble,
+)
 
 # What a shell, and so Kubernetes, makes of a death by SIGKILL: 128 + 9.
 KILLED_EXIT_CODE = 137
@@ -42,6 +49,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """0 to 255; 128 + n where signal n ended it."""
     reason: str
     """Kubernetes' word: `Completed`, `Error` or `OOMKilled`."""
+    message: str = ""
     disrupted: bool = False
     """It was ended by something outside of the Job, such as a reboot of the machine."""
 
@@ -75,18 +83,72 @@ class JobState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str = ""
 
 
-def job_status(record: JobRecord, state: JobState) -> JobStatus:
-    """Return what the port shows of a Job."""
+class Refusal(msgspec.Struct, frozen=True):
+    """The container of the current try can't be created."""
+
+    why: str
+    at: datetime
+
+
+def job_status(
+    record: JobRecord,
+    state: JobState,
+    *,
+    refusal: Refusal | None = None,
+    deleted_at: datetime | None = None,
+) -> JobStatus:
+    """Return what the port shows of a Job: of its tries, the newest one that got a place."""
     failed = state.phase is JobPhase.FAILED
+    pod = _pod(record, state, refusal)
     return JobStatus(
         key=record.key,
         uid=record.uid,
         phase=state.phase,
         created_at=record.created_at,
+        attended_at=state.started_at,
         started=state.container_started_at is not None,
         finished_at=state.finished_at,
         reason=state.reason if failed else "",
         message=state.message if failed else "",
         exit_code=state.last.exit_code if state.last else None,
         termination_reason=state.last.reason if state.last else "",
+        deleted_at=deleted_at,
+        pods=(pod,) if pod else (),
+    )
+
+
+def _pod(record: JobRecord, state: JobState, refusal: Refusal | None) -> PodStatus | None:
+    if refusal is not None:
+        # As containerd has it: the try is over, and its program never ran.
+        ending = ContainerEnding(
+            exit_code=128, reason="StartError", at=refusal.at, message=refusal.why
+        )
+        shown = _try(record, state.attempt, refusal.at)
+        return msgspec.structs.replace(shown, phase=PodPhase.FAILED, ending=ending)
+    started, ended, last = state.container_started_at, state.container_ended_at, state.last
+    if started is None:
+        return None
+    if last is None or ended is None or ended < started:
+        shown = _try(record, state.attempt, started)
+        return msgspec.structs.replace(shown, phase=PodPhase.RUNNING, started_at=started)
+    # Once the next try is due, the number is that one's.
+    attempt = state.attempt - 1 if state.retry_at is not None else state.attempt
+    return msgspec.structs.replace(
+        _try(record, attempt, started),
+        phase=PodPhase.FAILED if last.exit_code else PodPhase.SUCCEEDED,
+        started_at=started,
+        ending=ContainerEnding(
+            exit_code=last.exit_code, reason=last.reason, at=ended, message=last.message
+        ),
+        disruption=Trouble(reason="Disrupted", since=ended) if last.disrupted else None,
+    )
+
+
+def _try(record: JobRecord, attempt: int, began_at: datetime) -> PodStatus:
+    return PodStatus(
+        uid=f"{record.uid}-{attempt}",
+        name=f"{record.request_id}-{attempt}",
+        phase=PodPhase.PENDING,
+        created_at=began_at,
+        scheduled_at=began_at,
     )

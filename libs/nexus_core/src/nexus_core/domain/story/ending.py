@@ -11,7 +11,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.domain.story import advice
 from nexus_core.domain.story.arrival import is_dry_run
 from nexus_core.domain.story.facts import Facts, Step, What
-from nexus_core.domain.verdicts import OUT_OF_MEMORY
+from nexus_core.domain.troubles import OUT_OF_MEMORY
 
 _WHAT = {
     Stage.COMPLETED: What.COMPLETED,

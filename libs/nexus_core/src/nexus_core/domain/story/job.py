@@ -13,7 +13,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.domain.story import advice
 from nexus_core.domain.story.facts import Facts, Step, What
 from nexus_core.domain.story.words import ordinal
-from nexus_core.domain.verdicts import OUT_OF_MEMORY
+from nexus_core.domain.troubles import OUT_OF_MEMORY
 
 # 128 + SIGKILL, 128 + SIGTERM: somebody ended it.
 _KILLED = ("exit code 137", "exit code 143")
