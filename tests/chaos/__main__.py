@@ -4,10 +4,13 @@ import argparse
 import asyncio
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -29,8 +32,7 @@ WORLDS = {"embedded": EmbeddedWorld.open}
 
 def main() -> int:
     """Return 0 when every rule holds, 1 when one is broken."""
-    arguments = _arguments()
-    return asyncio.run(_run(arguments))
+    return asyncio.run(_until_told_to_end(_run(_arguments())))
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,6 +43,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=_RATE, help="requests a second")
     parser.add_argument("--keep", action="store_true", help="keep the folder whatever happens")
     return parser.parse_args()
+
+
+async def _until_told_to_end(run: Coroutine[Any, Any, int]) -> int:
+    """Run; told to end, by a signal, end all that was started."""
+    task = asyncio.ensure_future(run)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await task
 
 
 async def _run(arguments: argparse.Namespace) -> int:
