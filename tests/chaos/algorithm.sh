@@ -34,7 +34,7 @@ send() {
     exchange "$@"
     case $status in
       2??) return 0 ;;
-      0 | 429 | 5??) rest 0.3 ;;
+      0 | 429 | 5??) rest 0.5 ;;
       *) echo "$1 $2 answered $status: $answer"; return 1 ;;
     esac
   done

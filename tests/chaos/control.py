@@ -62,6 +62,10 @@ class Control:
                 self._state = msgspec.json.decode(self._file.read_bytes(), type=State)
         return self._state
 
+    def forget(self) -> None:
+        """Look it up anew whenever it is asked for next."""
+        self._looked_at = 0.0
+
     def set(self, state: State) -> None:
         """Let the service find this state; it never sees half of it."""
         draft = self._file.with_suffix(".new")

@@ -1,4 +1,4 @@
-"""One service of a world, as a process of its own: `python -m chaos.launcher scheduler`.
+"""One service of a world, in a process of its own.
 
 It is the real one, on its real foundation and with its real settings. What can't be done to it from
 outside of its process is done to its parts, on the way between the two; see `meddler`.
@@ -7,9 +7,10 @@ outside of its process is done to its parts, on the way between the two; see `me
 import os
 import random
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from msgspec import field
@@ -30,6 +31,7 @@ from nexus_core.web.server import bind, listening
 from nexus_receiver.settings import ReceiverSettings
 from nexus_scheduler.settings import SchedulerSettings
 from nexus_supervisor.settings import SupervisorSettings
+from support.caller import REPOSITORY
 
 FOLDER = "CHAOS_FOLDER"
 """Where the history goes, and where what is wrong is read."""
@@ -152,19 +154,23 @@ async def open_cluster(settings: ClusterSettings) -> AsyncIterator[BackgroundTas
             yield tasks
 
 
-def main(service: str) -> int:
-    """Run one service; return the exit code of the process."""
-    match service:
-        case "scheduler":
-            return run_process("chaos-scheduler", SchedulerSettings, open_scheduler)
-        case "receiver":
-            return run_process("chaos-receiver", ReceiverSettings, open_receiver)
-        case "supervisor":
-            return run_process("chaos-supervisor", SupervisorSettings, open_supervisor)
-        case "cluster":
-            return run_process("chaos-cluster", ClusterSettings, open_cluster)
-    raise SystemExit(f"there is no service '{service}'")
+def run_here(service: str, environment: dict[str, str], log: str) -> None:
+    """Become a service: of this process, nothing but its imports is left. Ends it."""
+    # Out of reach of what a terminal sends to all that it started.
+    os.setsid()
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(REPOSITORY)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [service]
+    sys.exit(_SERVICES[service]())
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv.pop()))
+_SERVICES: Mapping[str, Callable[[], int]] = {
+    "scheduler": partial(run_process, "scheduler", SchedulerSettings, open_scheduler),
+    "receiver": partial(run_process, "receiver", ReceiverSettings, open_receiver),
+    "supervisor": partial(run_process, "supervisor", SupervisorSettings, open_supervisor),
+    "cluster": partial(run_process, "cluster", ClusterSettings, open_cluster),
+}

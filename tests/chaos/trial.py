@@ -74,19 +74,17 @@ class Trial:
 
     async def _upheaval(self, began: float) -> Collection[str]:
         """Let orders and deeds happen together; return whom nobody answered in the calm after."""
-        mischief = asyncio.create_task(
-            self._mischief.carry_out(self._plan.deeds, began), name="mischief"
-        )
-        serving: set[asyncio.Task[None]] = set()
-        for order in self._plan.orders:
-            await asyncio.sleep(max(0.0, began + order.at - time.monotonic()))
-            serving.add(asyncio.create_task(self._clients.serve(order), name=order.label))
-        await mischief
-        done, waiting = await asyncio.wait(serving, timeout=self._world.patience)
-        for task in waiting:
-            task.cancel()
-        for task in done:
-            task.result()
+        async with asyncio.TaskGroup() as group:
+            mischief = self._mischief.carry_out(self._plan.deeds, began)
+            upset = group.create_task(mischief, name="mischief")
+            serving: set[asyncio.Task[None]] = set()
+            for order in self._plan.orders:
+                await asyncio.sleep(max(0.0, began + order.at - time.monotonic()))
+                serving.add(group.create_task(self._clients.serve(order), name=order.label))
+            await upset
+            _, waiting = await asyncio.wait(serving, timeout=self._world.patience)
+            for task in waiting:
+                task.cancel()
         return [task.get_name() for task in waiting]
 
     async def _calm(self) -> None:

@@ -5,9 +5,11 @@ world than what is said here.
 """
 
 import asyncio
+import multiprocessing
+import os
 import signal
-import sys
 from collections.abc import Collection, Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
@@ -16,14 +18,19 @@ import msgspec
 from chaos.control import Control, State, Trouble
 from chaos.deeds import Targets
 from chaos.history import Ending, Line
-from chaos.launcher import NAME, control_file
+from chaos.launcher import NAME, control_file, run_here
 from chaos.orders import Kind
 from nexus_core.domain.names import RunKey
-from support.caller import PATIENCE, REPOSITORY
+from support.caller import PATIENCE
 from support.gate import Gate
 
 # The exit code by which a service says that it can't start now: it is started again.
 _COULD_NOT_START = 2
+
+# Services start in a moment: as forks of a process that has done all imports already. With them, a
+# start takes a second of CPU time, and a minute of chaos would be spent on that for the most part.
+_NURSERY = multiprocessing.get_context("forkserver")
+_NURSERY.set_forkserver_preload(["chaos.launcher", "chaos.__main__"])
 
 # Kubernetes waits longer before it starts a container again; nothing here is spared by waiting.
 _PAUSE = 1.0
@@ -109,7 +116,7 @@ class Service:
         self._environment = {**environment, NAME: name}
         self._log = folder / "logs" / f"{name}.log"
         self._log.parent.mkdir(exist_ok=True)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: ForkServerProcess | None = None
         self._down_on_purpose = True
         self._keeper: asyncio.Task[None] | None = None
         self._frozen = False
@@ -118,7 +125,7 @@ class Service:
     @property
     def up(self) -> bool:
         """Whether its process is there, frozen or not."""
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and self._process.exitcode is None
 
     def start(self) -> None:
         """Start it, and start it again whenever it ends by itself."""
@@ -137,14 +144,13 @@ class Service:
 
     def freeze(self) -> None:
         """Let no more time pass for it."""
-        if self.up and self._process is not None:
-            self._process.send_signal(signal.SIGSTOP)
-            self._frozen = True
+        self._send(signal.SIGSTOP)
+        self._frozen = True
 
     def thaw(self) -> None:
         """Let it go on where it was."""
-        if self._frozen and self.up and self._process is not None:
-            self._process.send_signal(signal.SIGCONT)
+        if self._frozen:
+            self._send(signal.SIGCONT)
         self._frozen = False
 
     def set_clock(self, offset: float) -> None:
@@ -160,10 +166,13 @@ class Service:
         self._state = msgspec.structs.replace(self._state, troubles=troubles)
         self.control.set(self._state)
 
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.pid is not None and self.up:
+            os.kill(self._process.pid, number)
+
     async def _end(self, number: signal.Signals) -> None:
         self._down_on_purpose = True
-        if self._process is not None and self.up:
-            self._process.send_signal(number)
+        self._send(number)
         if self._keeper is not None:
             async with asyncio.timeout(PATIENCE):
                 await asyncio.wait({self._keeper})
@@ -183,16 +192,17 @@ class Service:
         return False
 
     async def _run(self) -> int:
+        """Run a process to its end; return its exit code, below 0 that of a signal."""
         self.starts += 1
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "chaos.launcher",
-                self._kind,
-                cwd=REPOSITORY,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-            )
-        return await self._process.wait()
+        arguments = (self._kind, dict(self._environment), str(self._log))
+        self._process = _NURSERY.Process(target=run_here, args=arguments, name=self.name)
+        self._process.start()
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._process.sentinel, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(self._process.sentinel)
+        self._process.join()
+        return self._process.exitcode or 0
