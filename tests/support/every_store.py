@@ -80,10 +80,19 @@ VARIANTS = {
 }
 
 
-@pytest.fixture(
-    params=["sqlite", *(pytest.param(name, marks=pytest.mark.integration) for name in VARIANTS)]
+EVERY_STORE = (
+    "sqlite",
+    *(pytest.param(name, marks=pytest.mark.integration) for name in VARIANTS),
 )
+
+
+@pytest.fixture(params=EVERY_STORE)
 def open_stores(request: pytest.FixtureRequest) -> OpenStores:
+    return opener(request)
+
+
+def opener(request: pytest.FixtureRequest) -> OpenStores:
+    """Return what opens the stores that a fixture's param names."""
     if request.param == "sqlite":
         return sqlite_stores
     server = request.getfixturevalue("cassandra_server")
