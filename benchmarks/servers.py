@@ -83,6 +83,7 @@ async def accept_instant(folder: Path) -> AsyncIterator[int]:
             leases=InstantLeaseStore(),
             journal=stores.journal,
             election=stores.election,
+            retention=stores.retention,
             payloads=InstantPayloadStore(stores.urls, clock),
             urls=stores.urls,
         )

@@ -30,6 +30,8 @@ _KEYS = {
     "lane_samples": ("owner", "cluster", "day", "at"),
     "leaders": ("role",),
     "retention_places": ("kind",),
+    "ending_minutes": ("day", "minute"),
+    "endings": ("minute", "at", "id", "algorithm"),
     "finished_days": ("stage", "list", "day"),
     "finished_minutes": ("stage", "list", "day", "minute"),
     "finished_runs": ("stage", "list", "minute", "received_at", "id", "algorithm"),

@@ -18,12 +18,14 @@ from nexus_core.adapters.sqlite.database import SqliteDatabase
 from nexus_core.adapters.sqlite.journal import SqliteJournal
 from nexus_core.adapters.sqlite.leader_election import SqliteLeaderElection
 from nexus_core.adapters.sqlite.lease_store import SqliteLeaseStore
+from nexus_core.adapters.sqlite.retention import SqliteRetention
 from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.journal import Journal
 from nexus_core.ports.leader_election import LeaderElection
 from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.ports.retention import Retention
 from nexus_core.ports.run_index import RunIndex
 from support.cassandra import LIMITS, plan_of
 from support.cassandra_stores import INDEXED, UNINDEXED, forget_all
@@ -36,6 +38,7 @@ class Stores:
     leases: LeaseStore
     journal: Journal
     election: LeaderElection
+    retention: Retention
     tick: timedelta
     """The least difference between two times that the store keeps apart."""
 
@@ -52,6 +55,7 @@ async def sqlite_stores(folder: Path, clock: Clock) -> AsyncIterator[Stores]:
             SqliteLeaseStore(database),
             SqliteJournal(database, clock),
             SqliteLeaderElection(database, clock),
+            SqliteRetention(database),
             timedelta(microseconds=1),
         )
 
@@ -69,6 +73,7 @@ async def cassandra_stores(
                 stores.leases,
                 stores.journal,
                 stores.election,
+                stores.retention,
                 timedelta(milliseconds=1),
             )
 

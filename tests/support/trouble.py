@@ -58,6 +58,7 @@ class Trouble:
             leases=self._around(stores.leases),
             journal=self._around(stores.journal),
             election=self._around(stores.election),
+            retention=self._around(stores.retention),
             payloads=self._around(stores.payloads),
         )
 

@@ -28,7 +28,8 @@ CONSTANTS = {
     and text.strip().startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
 }
 ADVANCES = {f"ADVANCE to {stage}": text for stage, text in statements.ADVANCE.items()}
-QUERIES = CONSTANTS | ADVANCES | LISTS
+REMOVALS = {f"REMOVE_RECORD, {n}": text for n, text in enumerate(statements.REMOVE_RECORD)}
+QUERIES = CONSTANTS | ADVANCES | LISTS | REMOVALS
 
 
 @pytest.fixture(scope="module")

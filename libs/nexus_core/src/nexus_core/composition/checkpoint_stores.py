@@ -15,6 +15,7 @@ from nexus_core.adapters.sqlite.database import SqliteDatabase
 from nexus_core.adapters.sqlite.journal import SqliteJournal
 from nexus_core.adapters.sqlite.leader_election import SqliteLeaderElection
 from nexus_core.adapters.sqlite.lease_store import SqliteLeaseStore
+from nexus_core.adapters.sqlite.retention import SqliteRetention
 from nexus_core.adapters.sqlite.run_index import SqliteRunIndex
 from nexus_core.composition.cql import open_waiting_session
 from nexus_core.composition.cql_store import cql_store
@@ -23,6 +24,7 @@ from nexus_core.ports.clock import Clock
 from nexus_core.ports.journal import Journal
 from nexus_core.ports.leader_election import LeaderElection
 from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.ports.retention import Retention
 from nexus_core.ports.run_index import RunIndex
 from nexus_core.settings.sections import ServiceSettings
 
@@ -36,6 +38,7 @@ class CheckpointStores:
     leases: LeaseStore
     journal: Journal
     election: LeaderElection
+    retention: Retention
     payload_buffer: PayloadBuffer | None = None
     """None where the database has no room for payloads, which go to the payload store then."""
 
@@ -69,6 +72,7 @@ async def _open_embedded(
             leases=SqliteLeaseStore(database),
             journal=SqliteJournal(database, clock),
             election=SqliteLeaderElection(database, clock),
+            retention=SqliteRetention(database),
         )
 
 
@@ -92,6 +96,7 @@ async def _open_cql(settings: ServiceSettings, clock: Clock) -> AsyncIterator[Ch
             leases=stores.leases,
             journal=stores.journal,
             election=stores.election,
+            retention=stores.retention,
             payload_buffer=PayloadBuffer(
                 session, LARGEST_ROW_OF_KEYSPACES if keyspaces else LARGEST_ROW
             ),

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from nexus_core.adapters.cassandra.payload_buffer import CassandraPayloadStore, PayloadBuffer
+from nexus_core.adapters.folder.payload_store import FolderPayloadStore
 from nexus_core.adapters.scheduler_urls import SchedulerUrls
 from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
 from nexus_core.composition.payload_stores import open_payload_store
@@ -16,7 +17,9 @@ from nexus_core.ports.journal import Journal
 from nexus_core.ports.leader_election import LeaderElection
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
+from nexus_core.ports.retention import Retention
 from nexus_core.ports.run_index import RunIndex
+from nexus_core.ports.stored_content import StoredContent
 from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
 
@@ -30,9 +33,12 @@ class Stores:
     leases: LeaseStore
     journal: Journal
     election: LeaderElection
+    retention: Retention
     payloads: PayloadStore
     buffered_payloads: PayloadStore | None = None
     """Those serialized to the `backend`; None where they go to the payload store, too."""
+    stored_content: StoredContent | None = None
+    """What the payload store has; None where it can't tell at little cost."""
     urls: SignedUrls
 
 
@@ -45,9 +51,11 @@ class ShardStores:
     leases: LeaseStore
     journal: Journal
     election: LeaderElection
+    retention: Retention
     payloads: PayloadStore | None
     """None where the settings name none: those of the Go implementation have no use for it."""
     buffered_payloads: PayloadStore | None = None
+    stored_content: StoredContent | None = None
 
 
 @asynccontextmanager
@@ -75,10 +83,12 @@ async def open_stores(settings: ServiceSettings, clock: Clock) -> AsyncIterator[
             leases=checkpoints.leases,
             journal=checkpoints.journal,
             election=checkpoints.election,
+            retention=checkpoints.retention,
             payloads=payloads,
             buffered_payloads=_buffered(
                 checkpoints.payload_buffer, payloads, settings, urls, clock
             ),
+            stored_content=_content_of(payloads),
             urls=urls,
         )
 
@@ -99,8 +109,10 @@ async def open_shard_stores(settings: ServiceSettings, clock: Clock) -> AsyncIte
             leases=checkpoints.leases,
             journal=checkpoints.journal,
             election=checkpoints.election,
+            retention=checkpoints.retention,
             payloads=payloads,
             buffered_payloads=buffered,
+            stored_content=_content_of(payloads),
         )
 
 
@@ -115,6 +127,10 @@ def _buffered(
         return None
     served = SchedulerUrls(urls, clock) if shares_its_secret(settings) else None
     return CassandraPayloadStore(buffer, beside, served)
+
+
+def _content_of(payloads: PayloadStore | None) -> StoredContent | None:
+    return payloads if isinstance(payloads, FolderPayloadStore) else None
 
 
 def _has_payloads(settings: ServiceSettings) -> bool:

@@ -6,15 +6,19 @@ listed, too, so that a reader passes over the rest. Rows are only added, and go 
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import cast
 
 from nexus_core.adapters.cassandra import statements
+from nexus_core.adapters.cassandra.days_and_minutes import day_of, minute_of
+from nexus_core.adapters.cassandra.endings import ending
 from nexus_core.adapters.cassandra.merged_pages import Entry, Place, Source
+from nexus_core.adapters.cassandra.rows import whole_millis
 from nexus_core.adapters.cassandra.session import CqlSession, Statement, Write
 from nexus_core.domain.stages import Stage
+from nexus_core.ports.clock import Clock
 
 _ALL = ""
 """The list of a stage that has the runs of every algorithm."""
@@ -29,12 +33,20 @@ _BATCH = 32
 class FinishedRuns:
     """Adds to the lists, and reads them."""
 
-    def __init__(self, session: CqlSession) -> None:
+    def __init__(self, session: CqlSession, clock: Clock) -> None:
         self._session = session
+        self._clock = clock
 
     async def add(self, runs: Iterable[tuple[Entry, Stage]]) -> None:
-        """List finished runs. Idempotent."""
-        writes = iter(dict.fromkeys(write for run, stage in runs for write in listing(run, stage)))
+        """List finished runs, as such and as runs that have ended now. May be repeated."""
+        now = whole_millis(self._clock.now())
+        writes = iter(
+            dict.fromkeys(
+                write
+                for run, stage in runs
+                for write in chain(listing(run, stage), ending(run, now))
+            )
+        )
         while batch := list(islice(writes, _BATCH)):
             await self._session.batch(batch)
 
@@ -51,10 +63,10 @@ class FinishedRuns:
         self, stage: Stage, of: str, received_from: datetime, after: Place, size: int
     ) -> list[Entry]:
         found: list[Entry] = []
-        bounds = (_day(after.received_at), _day(received_from))
+        bounds = (day_of(after.received_at), day_of(received_from))
         days = await self._times(statements.FIND_FINISHED_DAYS, (stage.value, of), bounds)
         for day in days:
-            bounds = (_minute(after.received_at), _minute(received_from))
+            bounds = (minute_of(after.received_at), minute_of(received_from))
             minutes = iter(
                 await self._times(statements.FIND_FINISHED_MINUTES, (stage.value, of, day), bounds)
             )
@@ -86,7 +98,7 @@ class FinishedRuns:
 
 def listing(run: Entry, stage: Stage) -> Iterator[Write]:
     """Return what lists a finished run: in the list of its stage, and in its algorithm's."""
-    day, minute = _day(run.received_at), _minute(run.received_at)
+    day, minute = day_of(run.received_at), minute_of(run.received_at)
     for of in (_ALL, run.algorithm):
         yield statements.ADD_FINISHED_DAY, (stage.value, of, day)
         yield statements.ADD_FINISHED_MINUTE, (stage.value, of, day, minute)
@@ -96,9 +108,11 @@ def listing(run: Entry, stage: Stage) -> Iterator[Write]:
         )
 
 
-def _day(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def _minute(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(second=0, microsecond=0)
+def unlisting(run: Entry, stage: Stage) -> Iterator[Write]:
+    """Return what takes a finished run out of those lists; days and minutes go with their time."""
+    minute = minute_of(run.received_at)
+    for of in (_ALL, run.algorithm):
+        yield (
+            statements.REMOVE_FINISHED,
+            (stage.value, of, minute, run.received_at, run.request_id, run.algorithm),
+        )

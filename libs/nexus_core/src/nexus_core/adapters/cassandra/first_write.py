@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from nexus_core.adapters.cassandra import statements
+from nexus_core.adapters.cassandra.endings import ending
 from nexus_core.adapters.cassandra.errors import OutcomeUnknownError
 from nexus_core.adapters.cassandra.fences import is_fence
 from nexus_core.adapters.cassandra.finished_runs import listing
@@ -163,6 +164,7 @@ class FirstWriter:
         if part is None:
             entry = Entry(received, checkpoint.id, checkpoint.algorithm)
             writes += listing(entry, checkpoint.lifecycle_stage)
+            writes += ending(entry, received)
         else:
             where = (part.part.cluster, part.part.name)
             row: tuple[Value, ...] = (*where, received, checkpoint.id, checkpoint.algorithm)

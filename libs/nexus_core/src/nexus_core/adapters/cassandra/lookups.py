@@ -27,3 +27,6 @@ class Lookups(Protocol):
 
     def stage_changed(self, key: RunKey, to: Stage) -> None:
         """Have the lookups follow a change of stage, behind the caller's back."""
+
+    def removals(self, key: RunKey, stage: Stage, host: str, tag: str) -> list[Write]:
+        """Return what removes the rows that lead to a finished run; empty means that none does."""

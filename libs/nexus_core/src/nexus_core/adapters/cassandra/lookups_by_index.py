@@ -55,6 +55,10 @@ class IndexLookups:
     def stage_changed(self, key: RunKey, to: Stage) -> None:
         """Do nothing: the server does."""
 
+    def removals(self, key: RunKey, stage: Stage, host: str, tag: str) -> list[Write]:  # noqa: ARG002 - the port's
+        """Return nothing: an index loses what its row does."""
+        return []
+
 
 async def retagged(session: CqlSession, key: RunKey, tag: str, at: datetime) -> bool:
     """Tell whether a change of tag whose outcome was unknown has happened."""

@@ -149,3 +149,12 @@ class TableLookups:
             row = (host, to.value, key.request_id, key.algorithm, *stamp)
             writes.append((self._writes.by_host, row))
         await self._session.batch(writes)
+
+    def removals(self, key: RunKey, stage: Stage, host: str, tag: str) -> list[Write]:
+        """Return what removes the row by tag, and that by host in the stage the run ended in."""
+        found: list[Write] = []
+        if host:
+            found.append((statements.REMOVE_BY_HOST, (host, stage.value, key.request_id)))
+        if tag:
+            found.append((statements.REMOVE_BY_TAG_NOW, (tag, key.request_id)))
+        return found

@@ -15,7 +15,7 @@ from nexus_core.adapters.cassandra.rows import (
     SUMMARY_COLUMNS,
 )
 from nexus_core.adapters.cassandra.session import Consistency, Statement
-from nexus_core.domain.stages import SOURCES, Stage
+from nexus_core.domain.stages import FINISHED_STAGES, SOURCES, Stage
 
 
 def _listed(stages: Iterable[Stage]) -> str:
@@ -190,6 +190,47 @@ FIND_FINISHED_MINUTES = Statement(
 FIND_FINISHED = Statement(
     f"{_ENTRY} finished_runs WHERE stage = ? AND list = ? AND minute = ? "
     "AND (received_at, id) < (?, ?) AND received_at >= ? LIMIT ?"
+)
+REMOVE_FINISHED = Statement(
+    "DELETE FROM finished_runs WHERE stage = ? AND list = ? AND minute = ? "
+    "AND received_at = ? AND id = ? AND algorithm = ?",
+    idempotent=True,
+)
+
+# Runs in the order in which they ended.
+
+ADD_ENDING_MINUTE = _insert("ending_minutes", ("day", "minute"))
+ADD_ENDING = _insert("endings", ("minute", "at", "id", "algorithm"))
+FIND_ENDING_MINUTES = Statement(
+    "SELECT minute FROM ending_minutes WHERE day = ? AND minute >= ? AND minute <= ?"
+)
+FIND_ENDINGS = Statement(
+    "SELECT at, id, algorithm FROM endings "
+    "WHERE minute = ? AND (at, id) > (?, ?) AND at < ? LIMIT ?"
+)
+DROP_ENDINGS = Statement("DELETE FROM endings WHERE minute = ?", idempotent=True)
+DROP_ENDING_MINUTES = Statement("DELETE FROM ending_minutes WHERE day = ?", idempotent=True)
+
+# Retention.
+
+FIND_PLACE = Statement("SELECT at, mark FROM retention_places WHERE kind = ?")
+REMEMBER_PLACE = _insert("retention_places", ("kind", "at", "mark"))
+FIND_EXPIRY = Statement(
+    "SELECT default_time_to_live FROM system_schema.tables "
+    "WHERE keyspace_name = ? AND table_name = 'checkpoints'"
+)
+FIND_WHAT_LEADS_TO_A_RUN = Statement(
+    f"SELECT lifecycle_stage, received_at, received_by_host, tag FROM checkpoints {_OF_RUN}"
+)
+REMOVE_JOB = Statement(f"DELETE FROM submission_buffer {_OF_RUN}", idempotent=True)
+REMOVE_CHILDREN = Statement(
+    "DELETE FROM children WHERE parent_algorithm = ? AND parent_id = ?", idempotent=True
+)
+REMOVE_EVENTS = Statement(f"DELETE FROM run_events {_OF_RUN}", idempotent=True)
+REMOVE_LOG = Statement(f"DELETE FROM log_tails {_OF_RUN}", idempotent=True)
+# A transaction like all that changed the row, so that none of them comes late and brings it back.
+REMOVE_CHECKPOINT = Statement(
+    f"DELETE FROM checkpoints {_OF_RUN} IF lifecycle_stage IN ({_listed(FINISHED_STAGES)})"
 )
 
 # Idempotency keys.

@@ -9,6 +9,7 @@ from nexus_core.adapters.cassandra import statements
 from nexus_core.adapters.cassandra.adopter import Adopter, StrangersByIndex, StrangersByTable
 from nexus_core.adapters.cassandra.afterwork import Afterwork
 from nexus_core.adapters.cassandra.checkpoint_store import CassandraCheckpointStore
+from nexus_core.adapters.cassandra.endings import Endings
 from nexus_core.adapters.cassandra.filing import Filing
 from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
 from nexus_core.adapters.cassandra.first_wins import FirstWins
@@ -21,6 +22,7 @@ from nexus_core.adapters.cassandra.lookups_by_index import IndexLookups
 from nexus_core.adapters.cassandra.lookups_by_table import TableLookups
 from nexus_core.adapters.cassandra.open_parts import PartRegister
 from nexus_core.adapters.cassandra.open_runs import OpenRuns
+from nexus_core.adapters.cassandra.retention import CassandraRetention
 from nexus_core.adapters.cassandra.run_index import CassandraRunIndex
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
 from nexus_core.adapters.cassandra.statements import FirstWrites
@@ -53,6 +55,7 @@ class CassandraStores(Struct, frozen=True):
     leases: CassandraLeaseStore
     journal: CassandraJournal
     election: CassandraLeaderElection
+    retention: CassandraRetention
     afterwork: Afterwork
 
 
@@ -89,7 +92,7 @@ def _assembled(
     )
     register = PartRegister(session, clock)
     open_runs = OpenRuns(session, register)
-    finished = FinishedRuns(session)
+    finished = FinishedRuns(session, clock)
     writer = FirstWriter(session, register, lookups, writes, order)
     submissions = Submissions(session, clock, variant.claim_patience)
     filing = Filing(session, register, writes, order)
@@ -109,6 +112,7 @@ def _assembled(
         CassandraLeaseStore(session),
         CassandraJournal(session),
         CassandraLeaderElection(session),
+        CassandraRetention(session, Endings(session, clock), lookups),
         afterwork,
     )
 
@@ -127,6 +131,9 @@ def _hot_statements(writes: FirstWrites, variant: Variant) -> Iterator[Statement
         statements.FIND_FINISHED_DAYS,
         statements.FIND_FINISHED_MINUTES,
         statements.FIND_FINISHED,
+        statements.FIND_ENDING_MINUTES,
+        statements.FIND_ENDINGS,
+        statements.FIND_PLACE,
         statements.FIND_CLAIM,
         statements.FIND_LEASES,
         statements.RECORD_EVENT,

@@ -1,9 +1,9 @@
 """The port `PayloadStore` in a folder."""
 
 import os
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -13,6 +13,12 @@ from nexus_core.adapters.folder.drafts import Draft, DraftFolder, finish
 from nexus_core.adapters.folder.file_system import unavailable
 from nexus_core.adapters.folder.group_writer import LANES, GroupWriter
 from nexus_core.adapters.folder.placements import place_all
+from nexus_core.adapters.folder.stored_files import (
+    folder_of,
+    name_of,
+    next_portion,
+    stored_files,
+)
 from nexus_core.adapters.folder.threads import Threads
 from nexus_core.adapters.scheduler_urls import SchedulerUrls
 from nexus_core.domain.data_urls import SignedUrls
@@ -20,8 +26,7 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey, parse_run_key
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.payload_store import Content, Stored
-
-_SUFFIXES = {Content.PAYLOAD: "", Content.RESULT: ".result"}
+from nexus_core.ports.stored_content import StoredItem
 
 # Beside the lanes of the group writer: for reads and for uploads, which must not wait for each
 # other's whole length, and do not, since a trip carries one piece.
@@ -109,6 +114,15 @@ class FolderPayloadStore:
         """
         return self._urls.upload(content, key, valid_for)
 
+    async def stored_before(self, before: datetime) -> AsyncIterator[Sequence[StoredItem]]:
+        """Go through what was stored before a time, in portions, in no order.
+
+        A walk through all names: 3 s of a thread for a million of them.
+        """
+        walk = stored_files(self._root, before.timestamp())
+        while (portion := await self._threads.run(next_portion, walk)) is not None:
+            yield portion
+
     async def ping(self) -> None:
         """Return when the folder is there, can be written, and its disk has room."""
         await self._threads.run(_check, self._drafts.path)
@@ -137,7 +151,7 @@ class FolderPayloadStore:
         """Return the folder and the name of a file."""
         # Checked here too, though callers have: a name with a slash would lead out of the folder.
         parse_run_key(key.algorithm, key.request_id)
-        return f"{self._root}/algorithm={key.algorithm}", f"{key.request_id}{_SUFFIXES[content]}"
+        return f"{self._root}/{folder_of(key.algorithm)}", name_of(content, key.request_id)
 
     def _path(self, content: Content, key: RunKey) -> str:
         return "/".join(self._place(content, key))

@@ -9,7 +9,7 @@ choose by, and a statement that can't use its index is an error rather than a sl
 
 from collections.abc import Iterable
 
-from nexus_core.domain.stages import SOURCES, Stage
+from nexus_core.domain.stages import FINISHED_STAGES, SOURCES, Stage
 
 
 def _listed(stages: Iterable[Stage]) -> str:
@@ -251,3 +251,46 @@ WHERE candidate = excluded.candidate OR expires_at <= excluded.renewed_at
 """
 
 RESIGN = "DELETE FROM leaders WHERE role = ? AND candidate = ?"
+# Retention. Places in the order of endings are (last_modified, run).
+
+FIND_ENDED = f"""
+SELECT algorithm, id, last_modified, run FROM checkpoints INDEXED BY checkpoints_ended
+WHERE lifecycle_stage IN ({_listed(FINISHED_STAGES)})
+    AND last_modified < ? AND (last_modified, run) > (?, ?)
+ORDER BY last_modified, run LIMIT ?
+"""
+
+FIND_PLACE = "SELECT at, mark FROM retention_places WHERE kind = ?"
+
+REMEMBER_PLACE = """
+INSERT INTO retention_places (kind, at, mark) VALUES (?, ?, ?)
+ON CONFLICT (kind) DO UPDATE SET at = excluded.at, mark = excluded.mark
+"""
+
+REMOVE_JOB = """
+DELETE FROM submission_buffer WHERE run IN (
+    SELECT run FROM checkpoints INDEXED BY checkpoints_by_key WHERE algorithm = ? AND id = ?
+)
+"""
+
+REMOVE_RECORD = (
+    REMOVE_JOB,
+    "DELETE FROM run_events WHERE algorithm = ? AND id = ?",
+    "DELETE FROM log_tails WHERE algorithm = ? AND id = ?",
+    "DELETE FROM checkpoints INDEXED BY checkpoints_by_key WHERE algorithm = ? AND id = ?",
+)
+"""All that is recorded of a run; the checkpoint, which leads to the rest, goes last."""
+
+REMOVE_DEAD_LEASES = """
+DELETE FROM leases WHERE owner IN (
+    SELECT owner FROM leases INDEXED BY leases_by_expiry
+    WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+)
+"""
+
+REMOVE_EXPIRED_KEYS = """
+DELETE FROM idempotency_keys WHERE rowid IN (
+    SELECT rowid FROM idempotency_keys INDEXED BY idempotency_keys_by_expiry
+    WHERE expires_at <= ? ORDER BY expires_at LIMIT ?
+)
+"""

@@ -47,6 +47,11 @@ CREATE TABLE leaders (
 
 CREATE TABLE retention_places (
     kind TEXT PRIMARY KEY,  -- of what is removed
-    received_at INTEGER NOT NULL,  -- of the run that was looked at last
-    id TEXT NOT NULL
+    at INTEGER NOT NULL,  -- when the run ended that was looked at last
+    mark TEXT NOT NULL  -- its row
 );
+
+-- Runs in the order in which they ended, in which they are removed. A run enters it with its end.
+CREATE INDEX checkpoints_ended ON checkpoints (last_modified)
+    WHERE lifecycle_stage IN
+        ('CANCELLED', 'COMPLETED', 'DEADLINE_EXCEEDED', 'FAILED', 'SCHEDULING_FAILED');
