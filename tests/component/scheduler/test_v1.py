@@ -9,6 +9,7 @@ import pytest
 from nexus_core.domain.names import RunKey, is_request_id
 from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.domain.template import Container, TemplateSpec
+from nexus_core.ports.payload_store import Content
 from support.calls import JSON, RUN_ROUTES, TEXT, UNKNOWN, Client, of
 from support.runs import LONG_AGO, a_checkpoint
 from support.services import World
@@ -233,6 +234,21 @@ async def test_payload_of_a_run_without_one_is_417_in_text(
     await world.stores.store.accept(foreign, None)
     answer = await api.get(f"{prefix}/payload/{of(foreign.key)}")
     assert (answer.status, answer.content_type) == (417, TEXT)
+
+
+async def test_payload_that_has_had_its_time_is_417_in_text(
+    world: World, api: Client, prefix: str
+) -> None:
+    key = await waiting_run(world, api)
+    now = world.clock.now()
+    await world.stores.store.advance(key, StageChange(to=Stage.CANCELLED, at=now))
+    assert (await api.get(f"{prefix}/payload/{of(key)}")).status == 302
+
+    await world.stores.payloads.delete(Content.PAYLOAD, key)
+
+    answer = await api.get(f"{prefix}/payload/{of(key)}")
+    assert (answer.status, answer.content_type) == (417, TEXT)
+    assert "its time is over" in answer.text
 
 
 async def test_an_unknown_run_is_404_in_text(api: Client, prefix: str) -> None:

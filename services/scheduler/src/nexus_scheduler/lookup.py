@@ -12,7 +12,7 @@ from nexus_core.domain.errors import NotFoundError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
 from nexus_core.operations.payload_places import PayloadPlaces
-from nexus_core.ports.payload_store import Content
+from nexus_core.ports.payload_store import Content, PayloadStore
 from nexus_scheduler.errors import NoPayloadError
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.waiters import Waiters
@@ -78,7 +78,9 @@ class Lookup:
         """
         job = await self._store.find_job(key)
         if job is None:
-            raise NotFoundError(f"there is no buffered Job of a run {key}")
+            raise NotFoundError(
+                f"there is no buffered Job of a run {key}: it had none, or its time is over"
+            )
         return job
 
     async def payload_url(self, key: RunKey) -> str:
@@ -93,9 +95,15 @@ class Lookup:
         if not checkpoint.payload_uri:
             raise NoPayloadError(f"no payload is stored for run {key}")
         payloads = self._places.of(payload_serialization(checkpoint.applied_configuration))
+        if checkpoint.lifecycle_stage.finished and await self._is_gone(key, payloads):
+            raise NoPayloadError(f"the payload of run {key} was removed: its time is over")
         return await payloads.download_url(
             Content.PAYLOAD, key, self._url_valid_for, checkpoint.content_hash
         )
+
+    async def _is_gone(self, key: RunKey, payloads: PayloadStore) -> bool:
+        """Tell whether a payload that was stored is there no more; asked of finished runs alone."""
+        return await payloads.size(Content.PAYLOAD, key) is None
 
     async def _finished(self, key: RunKey, wait: float) -> Checkpoint:
         until = self._clock.monotonic() + wait

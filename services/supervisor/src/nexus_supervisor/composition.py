@@ -60,7 +60,10 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
             index=stores.index,
             leases=stores.leases,
             journal=stores.journal,
+            retention=stores.retention,
+            election=stores.election,
             payloads=stores.payloads,
+            stored_content=stores.stored_content,
             buffered_payloads=stores.buffered_payloads,
             clusters=await stack.enter_async_context(open_clusters(settings, clock)),
             callback=await stack.enter_async_context(

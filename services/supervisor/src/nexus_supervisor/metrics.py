@@ -6,6 +6,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from nexus_core.aio.circuit import Circuit
+from nexus_core.domain.retirement import Kept
 from nexus_core.domain.stages import Stage
 
 
@@ -68,6 +69,34 @@ class SupervisorMetrics:
             registry=registry,
         )
 
+        self._removed_for_age = Counter(
+            "nexus_supervisor_removed_for_age",
+            "Runs of which something was removed because its time was over",
+            ("kept",),
+            registry=registry,
+        )
+        self._removed_orphans = Counter(
+            "nexus_supervisor_removed_orphans",
+            "Payloads and results removed that belonged to no run",
+            registry=registry,
+        )
+        self._removal_lag = Gauge(
+            "nexus_supervisor_removal_lag_seconds",
+            "For how long what is removed next has been over its time",
+            ("kept",),
+            registry=registry,
+        )
+        self._removal = Histogram(
+            "nexus_supervisor_removal_duration_seconds",
+            "Time of a round of removal",
+            registry=registry,
+        )
+        self._last_removal = Gauge(
+            "nexus_supervisor_last_removal_timestamp_seconds",
+            "When a round of removal last ended well, in Unix time",
+            registry=registry,
+        )
+
     def watch_circuit(self, circuit: Circuit) -> None:
         """Let the gauge of a part show its circuit whenever it is scraped."""
         self._open.labels(circuit.part).set_function(lambda: not circuit.is_closed)
@@ -102,3 +131,20 @@ class SupervisorMetrics:
         """Record a sweep that ended well."""
         self._sweep.labels(cluster).observe(seconds)
         self._last_sweep.labels(cluster).set(at)
+
+    def removed_of_runs(self, kept: Kept, runs: int) -> None:
+        """Count runs of which something was removed for its age."""
+        self._removed_for_age.labels(kept).inc(runs)
+
+    def removed_orphans(self, pieces: int) -> None:
+        """Count content that was removed because it belonged to no run."""
+        self._removed_orphans.inc(pieces)
+
+    def removal_stands_at(self, kept: Kept, lag: float) -> None:
+        """Record for how long what is removed next has been over its time."""
+        self._removal_lag.labels(kept).set(max(lag, 0.0))
+
+    def removal_ended(self, seconds: float, at: float) -> None:
+        """Record a round of removal that ended well."""
+        self._removal.observe(seconds)
+        self._last_removal.set(at)

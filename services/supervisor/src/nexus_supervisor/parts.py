@@ -7,10 +7,13 @@ from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster
 from nexus_core.ports.journal import Journal
+from nexus_core.ports.leader_election import LeaderElection
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
+from nexus_core.ports.retention import Retention
 from nexus_core.ports.run_index import RunIndex
 from nexus_core.ports.scheduler_callback import SchedulerCallback
+from nexus_core.ports.stored_content import StoredContent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +24,14 @@ class SupervisorParts:
     index: RunIndex
     leases: LeaseStore
     journal: Journal
+    retention: Retention
+    election: LeaderElection
     payloads: PayloadStore | None
     """Renews the URLs of runs that waited long; None where only schedulers reach it."""
     buffered_payloads: PayloadStore | None = None
     """Likewise, of payloads serialized to the `backend`; None where they are in `payloads`."""
+    stored_content: StoredContent | None = None
+    """What the payload store has; None where it can't tell at little cost."""
     clusters: Mapping[str, Cluster]
     """Those that this supervisor looks after."""
     callback: SchedulerCallback

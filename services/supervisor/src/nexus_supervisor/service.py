@@ -20,7 +20,11 @@ from nexus_core.web.server import listening, url_of
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.follow import Follower
 from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
+from nexus_supervisor.removals import Removals
+from nexus_supervisor.retire import Retirer
+from nexus_supervisor.rounds import RetentionRounds
 from nexus_supervisor.settings import SupervisorSettings
 from nexus_supervisor.sweep import Sweeper
 
@@ -43,7 +47,7 @@ async def open_supervisor(
     health = Health()
     health.watch("checkpoint-store", parts.store.ping)
     if parts.payloads is not None:
-        # It only renews the URLs of runs that waited long.
+        # It only renews the URLs of runs that waited long, and is cleared of what is old.
         health.watch("payload-store", parts.payloads.ping, required=False)
     clusters = guard_clusters(parts.clusters, parts.clock, settings.circuit.pace())
     parts = replace(parts, clusters=clusters)
@@ -55,6 +59,7 @@ async def open_supervisor(
             # One that is away keeps nobody from looking after the others.
             health.show(cluster.circuit)
             _look_after(cluster, parts, settings, metrics, tasks)
+        _remove_what_is_old(parts, settings, metrics, tasks)
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
         log.info("supervisor listens", url=url_of(bound), clusters=sorted(parts.clusters))
@@ -96,3 +101,20 @@ def _look_after(
     sweeper = Sweeper(parts, cluster, enforcer, launcher, settings, throttle)
     tasks.start(f"follow {name}", follower.follow())
     tasks.start(f"sweep {name}", sweeper.sweep_for_ever())
+
+
+def _remove_what_is_old(
+    parts: SupervisorParts,
+    settings: SupervisorSettings,
+    metrics: SupervisorMetrics,
+    tasks: BackgroundTasks,
+) -> None:
+    """Remove what has had its time, of the runs of all clusters."""
+    retention = settings.retention
+    removals = Removals(parts, retention.parallel)
+    retirer = Retirer(parts, removals, retention, metrics)
+    orphans = None
+    if parts.stored_content is not None:
+        orphans = OrphanSearch(parts, parts.stored_content, removals, retention, metrics)
+    rounds = RetentionRounds(parts, retirer, orphans, retention, settings.host_name, metrics)
+    tasks.start("retention", rounds.go_on())

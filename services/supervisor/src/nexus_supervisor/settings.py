@@ -5,8 +5,9 @@ from datetime import timedelta
 from msgspec import field
 
 from nexus_core.domain import verdicts
+from nexus_core.domain.retirement import RetentionTimes
 from nexus_core.domain.sweep import Thresholds
-from nexus_core.settings.loader import Section
+from nexus_core.settings.loader import Section, SettingsError, variable_of
 from nexus_core.settings.sections import Listen, ServiceSettings
 from nexus_core.settings.values import Duration, Positive
 
@@ -58,11 +59,67 @@ class Patience(Section, frozen=True):
     """
 
 
+class Retention(Section, frozen=True):
+    """For how long what is kept of runs is kept after they have ended. `0s`: it is not removed."""
+
+    buffered_jobs: Duration = Duration(24 * 3600)
+    """Jobs as they were made, which `GET …/buffer` shows. Nothing needs them after the end."""
+    payloads: Duration = Duration(7 * 24 * 3600)
+    """Payloads; also those that no run was recorded for, where a folder keeps them."""
+    results: Duration = Duration(30 * 24 * 3600)
+    """Results that were uploaded. What lies elsewhere and is only named, stays."""
+    records: Duration = Duration(30 * 24 * 3600)
+    """Checkpoints, with all that leads to runs and tells of them. At least a day, for which
+    idempotency keys lead there, and at least as long as all of the above. A store that drops its
+    rows by itself no later than this, is left to do so."""
+    interval: Duration = Duration(60)
+    """Between two rounds of removal."""
+    pass_time: Duration = Duration(10)
+    """For one round, about; with more to do, the next one comes sooner."""
+    portion: Positive = 200
+    """Runs that are looked up and removed at a time."""
+    parallel: Positive = 8
+    """Objects that are removed at the same time."""
+
+    def times(self) -> RetentionTimes:
+        """Return the times, in the domain's terms.
+
+        Raises:
+            SettingsError: records would go before what they lead to.
+        """
+        times = RetentionTimes(
+            buffered_jobs=_time(self.buffered_jobs),
+            payloads=_time(self.payloads),
+            results=_time(self.results),
+            records=_time(self.records),
+        )
+        if times.records is not None and times.records < _SHORTEST_RECORD:
+            raise _bad_records("must be 24h or more, for which idempotency keys lead to their runs")
+        if longer := times.outlives_its_record():
+            raise _bad_records(
+                f"must be no less than retention.{longer}, which nobody would find without them"
+            )
+        return times
+
+
+_SHORTEST_RECORD = timedelta(days=1)
+
+
+def _time(setting: Duration) -> timedelta | None:
+    return timedelta(seconds=setting) if setting > 0 else None
+
+
+def _bad_records(problem: str) -> SettingsError:
+    path = ("retention", "records")
+    return SettingsError(f"{'.'.join(path)} ({variable_of(path)}): {problem}; 0s keeps them")
+
+
 class SupervisorSettings(ServiceSettings, frozen=True):
     """All settings of a supervisor."""
 
     listen: Listen = field(default_factory=lambda: Listen(port=8082))
     sweep: Sweep = field(default_factory=Sweep)
+    retention: Retention = field(default_factory=Retention)
     patience: Patience = field(default_factory=Patience)
 
     def thresholds(self) -> Thresholds:

@@ -110,7 +110,7 @@ class DataRoutes:
         key = self._opened(request)
         stored = await self._places.find(key)
         if stored is None:
-            raise NotFoundError(f"no payload is stored for run {key}")
+            raise NotFoundError(f"no payload is stored for run {key}, or its time is over")
         return await self._serve(request, stored, "application/json")
 
     async def result(self, request: web.Request) -> web.StreamResponse:
@@ -118,7 +118,7 @@ class DataRoutes:
         key = self._opened(request)
         stored = await self._payloads.get(Content.RESULT, key)
         if stored is None:
-            raise NotFoundError(f"no result is stored for run {key}")
+            raise NotFoundError(f"no result is stored for run {key}, or its time is over")
         return await self._serve(request, stored, "application/octet-stream")
 
     async def upload(self, request: web.Request) -> web.Response:

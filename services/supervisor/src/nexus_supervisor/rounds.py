@@ -1,0 +1,82 @@
+"""When removal is done, and by whom."""
+
+from datetime import timedelta
+
+import structlog
+
+from nexus_core.domain.errors import UnavailableError
+from nexus_core.telemetry.news import News
+from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.orphans import OrphanSearch
+from nexus_supervisor.parts import SupervisorParts
+from nexus_supervisor.retire import Retirer
+from nexus_supervisor.settings import Retention
+
+log = structlog.get_logger()
+
+ROLE = "retention"
+"""What one supervisor of all leads in: removal is by Nexus, not by cluster."""
+
+
+class RetentionRounds:
+    """Has one supervisor of all remove what has had its time, again and again.
+
+    The others would only remove the same once more, which is safe. The first round comes an
+    interval after the start, so that the first sweep goes ahead.
+    """
+
+    def __init__(
+        self,
+        parts: SupervisorParts,
+        retirer: Retirer,
+        orphans: OrphanSearch | None,
+        settings: Retention,
+        candidate: str,
+        metrics: SupervisorMetrics,
+    ) -> None:
+        self._election = parts.election
+        self._clock = parts.clock
+        self._retirer = retirer
+        self._orphans = orphans
+        self._candidate = candidate
+        self._interval = settings.interval
+        # Over a round that comes late; should this one die, nothing is in a hurry.
+        self._lease = timedelta(seconds=3 * settings.interval + settings.pass_time)
+        self._metrics = metrics
+        self._news = News(parts.clock)
+
+    async def go_on(self) -> None:
+        """Make rounds until cancelled. While there is much to remove, half of the time goes to it.
+
+        Where the store is away, the next round comes an interval later, like any other.
+        """
+        pause: float = self._interval
+        while True:
+            await self._clock.sleep(pause)
+            began = self._clock.monotonic()
+            more = await self._round_in_words()
+            took = self._clock.monotonic() - began
+            pause = min(max(1.0, took), self._interval) if more else self._interval
+
+    async def _round_in_words(self) -> bool:
+        try:
+            more = await self._round()
+        except UnavailableError as error:
+            if self._news.is_new(str(error)):
+                log.warning("removal broke off", error=str(error))
+            return False
+        if self._news.is_over():
+            log.info("removal gets through again")
+        return more
+
+    async def _round(self) -> bool:
+        """Remove for a while if it is ours to do; tell whether there is more to remove."""
+        if not await self._election.lead(ROLE, self._candidate, self._lease):
+            return False
+        began = self._clock.monotonic()
+        more = await self._retirer.retire()
+        if self._orphans is not None:
+            await self._orphans.search_if_due()
+        took = self._clock.monotonic() - began
+        self._metrics.removal_ended(took, self._clock.now().timestamp())
+        return more
