@@ -38,7 +38,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset: float = 0.0
     """How far its clock is ahead, in seconds."""
     troubles: dict[str, Trouble] = {}
-    """By part: `store`, `index`, `leases`, `payloads`, `cluster` or `callback`."""
+    """By part: `cluster`, `callback`, or what the field of a service's parts is called."""
 
 
 # A look at the file costs microseconds, but clocks are asked a thousand times a second.

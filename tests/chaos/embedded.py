@@ -38,7 +38,7 @@ _LEASE = 3.0
 
 _SCHEDULERS = ("scheduler-1", "scheduler-2")
 _SUPERVISORS = ("supervisor-1", "supervisor-2")
-_PARTS = ("store", "index", "leases", "payloads", "cluster")
+_PARTS = ("store", "index", "leases", "journal", "payloads", "cluster")
 
 _TARGETS = Targets(
     services=(*_SCHEDULERS, "receiver", *_SUPERVISORS, "cluster"),

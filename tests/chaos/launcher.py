@@ -9,9 +9,10 @@ import random
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import field
 
@@ -28,8 +29,11 @@ from nexus_core.ports.cluster import Cluster
 from nexus_core.settings.sections import Listen, ServiceSettings
 from nexus_core.web.process import run_process
 from nexus_core.web.server import bind, listening
+from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.settings import ReceiverSettings
+from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.settings import SchedulerSettings
+from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import SupervisorSettings
 from support.caller import REPOSITORY
 
@@ -40,6 +44,12 @@ CLUSTER_URL = "CHAOS_CLUSTER_URL"
 """Where the cluster is that several processes reach; empty: the settings say it."""
 DICE = "CHAOS_DICE"
 """What decides which calls are befallen."""
+
+
+_ORDINARY_PARTS = ("index", "leases", "journal", "elections", "payloads", "buffered_payloads")
+"""Those of which nothing is recorded; not every service has all of them."""
+
+P = TypeVar("P", SchedulerParts, ReceiverParts, SupervisorParts)
 
 
 def control_file(folder: Path, name: str) -> Path:
@@ -64,76 +74,59 @@ class _Outside:
         self.meddler = Meddler(name, control, recorder, dice)
         self._cluster_url = os.environ.get(CLUSTER_URL, "")
 
-    async def clusters(
-        self, opened: dict[str, Cluster], stack: AsyncExitStack
-    ) -> dict[str, Cluster]:
-        """Return the clusters of a foundation, or the one that is elsewhere."""
-        if self._cluster_url:
-            for name in opened:
-                remote = RemoteCluster.open(name, self._cluster_url)
-                opened[name] = await stack.enter_async_context(remote)
-        return {name: self.meddler.cluster(each) for name, each in opened.items()}
+    async def befalls(self, parts: P, stack: AsyncExitStack) -> P:
+        """Return the parts of a service, each of which is meddled with."""
+        known = {part.name: getattr(parts, part.name) for part in fields(parts)}
+        changed = {
+            name: self.meddler.part(name, known[name])
+            for name in _ORDINARY_PARTS
+            if known.get(name) is not None
+        }
+        changed["store"] = self.meddler.store(known["store"])
+        if "callback" in known:
+            changed["callback"] = self.meddler.callback(known["callback"])
+        if "clusters" in known:
+            changed["clusters"] = {
+                name: self.meddler.cluster(await self._elsewhere(name, opened, stack))
+                for name, opened in known["clusters"].items()
+            }
+        return replace(parts, **changed)
+
+    async def _elsewhere(self, name: str, opened: Cluster, stack: AsyncExitStack) -> Cluster:
+        """Return the cluster that is in a process of its own, or else the one that was opened."""
+        if not self._cluster_url:
+            return opened
+        return await stack.enter_async_context(RemoteCluster.open(name, self._cluster_url))
 
 
 @asynccontextmanager
 async def open_scheduler(settings: SchedulerSettings) -> AsyncIterator[BackgroundTasks]:
-    outside = _Outside()
-    composition, meddler = nexus_scheduler.composition, outside.meddler
     async with AsyncExitStack() as stack:
-        foundation = await stack.enter_async_context(
-            composition.open_foundation(settings, outside.clock)
-        )
-        parts = foundation.parts
-        parts = replace(
-            parts,
-            store=meddler.store(parts.store),
-            index=meddler.part("index", parts.index),
-            leases=meddler.part("leases", parts.leases),
-            payloads=meddler.part("payloads", parts.payloads),
-            clusters=await outside.clusters(dict(parts.clusters), stack),
-        )
-        yield await stack.enter_async_context(
-            composition.open_service(replace(foundation, parts=parts))
-        )
+        outside, composition = _Outside(), nexus_scheduler.composition
+        opening = composition.open_foundation(settings, outside.clock)
+        foundation = await stack.enter_async_context(opening)
+        foundation = replace(foundation, parts=await outside.befalls(foundation.parts, stack))
+        yield await stack.enter_async_context(composition.open_service(foundation))
 
 
 @asynccontextmanager
 async def open_receiver(settings: ReceiverSettings) -> AsyncIterator[BackgroundTasks]:
-    outside = _Outside()
-    composition, meddler = nexus_receiver.composition, outside.meddler
-    async with composition.open_foundation(settings, outside.clock) as foundation:
-        parts = foundation.parts
-        parts = replace(
-            parts,
-            store=meddler.store(parts.store),
-            payloads=meddler.part("payloads", parts.payloads) if parts.payloads else None,
-            callback=meddler.callback(parts.callback),
-        )
-        async with composition.open_service(replace(foundation, parts=parts)) as tasks:
-            yield tasks
+    async with AsyncExitStack() as stack:
+        outside, composition = _Outside(), nexus_receiver.composition
+        opening = composition.open_foundation(settings, outside.clock)
+        foundation = await stack.enter_async_context(opening)
+        foundation = replace(foundation, parts=await outside.befalls(foundation.parts, stack))
+        yield await stack.enter_async_context(composition.open_service(foundation))
 
 
 @asynccontextmanager
 async def open_supervisor(settings: SupervisorSettings) -> AsyncIterator[BackgroundTasks]:
-    outside = _Outside()
-    composition, meddler = nexus_supervisor.composition, outside.meddler
     async with AsyncExitStack() as stack:
-        foundation = await stack.enter_async_context(
-            composition.open_foundation(settings, outside.clock)
-        )
-        parts = foundation.parts
-        parts = replace(
-            parts,
-            store=meddler.store(parts.store),
-            index=meddler.part("index", parts.index),
-            leases=meddler.part("leases", parts.leases),
-            payloads=meddler.part("payloads", parts.payloads) if parts.payloads else None,
-            clusters=await outside.clusters(dict(parts.clusters), stack),
-            callback=meddler.callback(parts.callback),
-        )
-        yield await stack.enter_async_context(
-            composition.open_service(replace(foundation, parts=parts))
-        )
+        outside, composition = _Outside(), nexus_supervisor.composition
+        opening = composition.open_foundation(settings, outside.clock)
+        foundation = await stack.enter_async_context(opening)
+        foundation = replace(foundation, parts=await outside.befalls(foundation.parts, stack))
+        yield await stack.enter_async_context(composition.open_service(foundation))
 
 
 class ClusterSettings(ServiceSettings, frozen=True):
