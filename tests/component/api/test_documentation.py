@@ -36,6 +36,7 @@ async def test_scheduler_documents_every_route(world: World) -> None:
         *((method, f"/algorithm/v1/{path}") for method, path in V1),
         *((method, f"/algorithm/{path}") for method, path in V1),
         ("get", "/algorithm/runs"),
+        ("get", f"/algorithm/explain/{RUN}"),
         *((method, f"/data/v1/{path}") for method, path in DATA),
         *PROBES,
     }
@@ -145,3 +146,12 @@ class Links(HTMLParser):
         del tag
         links = {value for key, value in attrs if key in {"href", "src"} and value}
         self.found |= {link for link in links if not link.startswith(("#", "data:"))}
+
+
+async def test_a_story_is_documented_as_json_and_as_text(world: World) -> None:
+    async with world.scheduler() as url:
+        document = await document_at(world, url)
+
+    answers = document["paths"][f"/algorithm/explain/{RUN}"]["get"]["responses"]
+    assert list(answers["200"]["content"]) == ["application/json", "text/plain"]
+    assert list(answers["404"]["content"]) == ["application/problem+json"]

@@ -87,7 +87,8 @@ class Lane:
         """Return how the lane stands now, for the journal of the scheduler `owner`."""
         first = next(self._waiting(), None)
         away = next((c.condition.reason for c in self._circuits if not c.is_closed), "")
-        is_open = self._throttle.is_open
+        # Between a refusal and the next success it is refused, whatever the pauses in between.
+        is_open = self._throttle.is_open and not self._refusal
         return LaneSample(
             owner=owner,
             cluster=self.cluster,
@@ -193,6 +194,7 @@ class Lane:
             log.exception("launch failed", request_id=run.key.request_id, cluster=self.cluster)
         else:
             self._throttle.succeeded()
+            self._refusal = ""
             if self._news.is_over():
                 log.info("cluster takes Jobs again", cluster=self.cluster)
             waited = (self._clock.now() - run.made_at).total_seconds()
@@ -254,6 +256,11 @@ class LaunchQueue:
 
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes.values())
+
+    @property
+    def lanes(self) -> Sequence[Lane]:
+        """All of them."""
+        return tuple(self._lanes.values())
 
     @property
     def free(self) -> int:

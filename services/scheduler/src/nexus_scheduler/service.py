@@ -20,7 +20,9 @@ from nexus_core.web.endpoints import Family, add_family
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
 from nexus_scheduler.cancel import Canceller
+from nexus_scheduler.explain import Explainer
 from nexus_scheduler.intake import Intake
+from nexus_scheduler.lane_samples import LaneSampler
 from nexus_scheduler.lease import LeaseKeeper
 from nexus_scheduler.lookup import Lookup
 from nexus_scheduler.metrics import CircuitMetrics, QueueMetrics, RunMetrics
@@ -29,6 +31,7 @@ from nexus_scheduler.queue import Lane, LaunchQueue
 from nexus_scheduler.recovery import Recovery
 from nexus_scheduler.routes.api import latest_family, v1_family
 from nexus_scheduler.routes.data import DataRoutes
+from nexus_scheduler.routes.explain import ExplainRoute
 from nexus_scheduler.routes.handlers import Handlers
 from nexus_scheduler.routes.internal import InternalRoutes
 from nexus_scheduler.settings import SchedulerSettings
@@ -98,6 +101,9 @@ class _Scheduler:
         for cluster in self._clusters.values():
             cluster.start(tasks)
         self.queue.start(tasks)
+        owner, journal, clock = self._settings.host_name, self.parts.journal, self.parts.clock
+        sampler = LaneSampler(self.queue.lanes, owner, journal, clock)
+        tasks.start("lane samples", sampler.sample_for_ever())
 
     def _make_queue(self) -> LaunchQueue:
         parts, config = self.parts, self._settings.s3_buffer.buffer_config
@@ -141,8 +147,13 @@ class _Scheduler:
     def _families(self) -> list[Family]:
         settings = self._settings
         handlers, tokens = self._handlers(), frozenset(settings.api_tokens)
+        explain = ExplainRoute(Explainer(self.parts))
         data = DataRoutes(self.parts, settings.max_payload_size, settings.body_timeout)
-        families = [latest_family(handlers, tokens), v1_family(handlers, tokens), data.family()]
+        families = [
+            latest_family(handlers, explain, tokens),
+            v1_family(handlers, tokens),
+            data.family(),
+        ]
         if settings.callback.secret:
             families.append(InternalRoutes(self.waiters).family(settings.callback.secret))
         return families

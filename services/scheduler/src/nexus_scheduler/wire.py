@@ -8,6 +8,7 @@ from nexus_core.domain.checkpoint import Checkpoint, RunSummary
 from nexus_core.domain.overrides import complete
 from nexus_core.domain.request import Overrides, ParentReference
 from nexus_core.domain.stages import Stage
+from nexus_core.domain.story.facts import Step, Story, What
 from nexus_core.domain.template import TemplateSpec
 
 NO_TIME = "0001-01-01T00:00:00Z"
@@ -77,6 +78,35 @@ class RunList(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     """Give it as `cursor` to get the next page; absent on the last one."""
 
 
+class RunStep(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One thing that happened to a run."""
+
+    at: str
+    """When, by who saw it. Clusters tell whole seconds."""
+    what: What
+    sentence: str
+    details: str = ""
+    """In the words of the cluster, or of who caused it."""
+    advice: str = ""
+    """What the caller can do about it; absent when nothing."""
+
+
+class RunStory(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """How a run came to where it is."""
+
+    algorithm_name: str
+    request_id: str
+    status: Stage
+    headline: str
+    """What the run does now, or why it ended."""
+    advice: str = ""
+    """What the caller can do now; absent when nothing."""
+    steps: list[RunStep]
+    """In the order in which they happened."""
+    missing: list[str] = []
+    """What could not be read at present, a sentence each; absent when nothing is missing."""
+
+
 def write_time(time: datetime | None) -> str:
     """Write a time with microseconds and `Z`: clients compare times as text."""
     if time is None:
@@ -121,4 +151,27 @@ def present_summary(run: RunSummary) -> RunListItem:
         sent_at=write_time(run.sent_at) if run.sent_at else "",
         last_modified=write_time(run.last_modified),
         run_error_message=run.cause,
+    )
+
+
+def present_story(checkpoint: Checkpoint, story: Story) -> RunStory:
+    """Show the story of a run."""
+    return RunStory(
+        algorithm_name=checkpoint.algorithm,
+        request_id=checkpoint.id,
+        status=checkpoint.lifecycle_stage,
+        headline=story.headline,
+        advice=story.advice,
+        steps=[_present_step(step) for step in story.steps],
+        missing=list(story.missing),
+    )
+
+
+def _present_step(step: Step) -> RunStep:
+    return RunStep(
+        at=write_time(step.at),
+        what=step.what,
+        sentence=step.sentence,
+        details=step.details,
+        advice=step.advice,
     )

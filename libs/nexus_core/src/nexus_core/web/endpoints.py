@@ -26,6 +26,8 @@ class Answer(msgspec.Struct, frozen=True):
     """The type of the body; None: there is none, or it is plain text or bytes."""
     content_type: str = "application/json"
     example: Any = None
+    or_text: bool = False
+    """Whether who asks for plain text gets that instead."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler, Parameter
 from nexus_core.web.errors import PROBLEM_TYPE, ProblemDocument, as_problem, as_text
 from nexus_scheduler.errors import LATEST_STATUSES, V1_STATUSES
+from nexus_scheduler.routes.explain import ExplainRoute
 from nexus_scheduler.routes.handlers import Handlers
 from nexus_scheduler.routes.requests import MOST_RUNS
 from nexus_scheduler.wire import Accepted, CheckpointedRequest, RunList, RunResult
@@ -57,7 +58,7 @@ def v1_family(handlers: Handlers, tokens: frozenset[str]) -> Family:
     )
 
 
-def latest_family(handlers: Handlers, tokens: frozenset[str]) -> Family:
+def latest_family(handlers: Handlers, explain: ExplainRoute, tokens: frozenset[str]) -> Family:
     """Return the newest API: all of v1, and what v1 may not hold."""
     key = Parameter(
         name="Idempotency-Key",
@@ -89,6 +90,7 @@ def latest_family(handlers: Handlers, tokens: frozenset[str]) -> Family:
             ),
             _payload(handlers, _problem),
             _runs(handlers),
+            explain.endpoint(_problem(400, 404)),
         ),
         render_error=as_problem,
         statuses=LATEST_STATUSES,

@@ -162,7 +162,8 @@ def _content(answer: Answer, shapes: Shapes) -> dict[str, Any]:
         media = {}
     if answer.example is not None:
         media["example"] = answer.example
-    return {answer.content_type: media}
+    text = {"text/plain": {"schema": {"type": "string"}}} if answer.or_text else {}
+    return {answer.content_type: media, **text}
 
 
 def _headers(status: int, family: Family) -> dict[str, Any]:
