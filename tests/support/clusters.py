@@ -40,9 +40,9 @@ def exit_rule(action: str, *codes: int, operator: str = "In") -> dict[str, Any]:
 def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]:
     """Return a Job that runs a shell script.
 
-    `changes` are fields of its spec, but for `container` (fields of the container) and `owner` (the
-    run and the uid of the Job that owns it). Pods of the testbed run nothing; their annotations
-    say what the script would do.
+    `changes` are fields of its spec, but for `container` and `pod` (fields of these) and `owner`
+    (the run and the uid of the Job that owns it). Pods of the testbed run nothing; their
+    annotations say what the script would do.
     """
     annotations = _outcome_of(script, changes.get("container", {}))
     labels = {TEMPLATE_NAME_LABEL: key.algorithm, COMPONENT_LABEL: RUN_COMPONENT}
@@ -53,6 +53,7 @@ def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]
         "command": ["/bin/sh", "-c", script.replace("$", "$$")],
         **changes.pop("container", {}),
     }
+    pod = {"restartPolicy": "Never", "containers": [container], **changes.pop("pod", {})}
     metadata: dict[str, Any] = {"name": key.request_id, "labels": labels}
     if owner := changes.pop("owner", None):
         run, uid = owner
@@ -66,7 +67,7 @@ def a_job(key: RunKey, script: str = "exit 0", **changes: Any) -> dict[str, Any]
             "backoffLimit": 0,
             "template": {
                 "metadata": {"labels": labels, "annotations": annotations},
-                "spec": {"restartPolicy": "Never", "containers": [container]},
+                "spec": pod,
             },
             **changes,
         },

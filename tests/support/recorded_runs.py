@@ -1,6 +1,7 @@
 """Jobs, pods and events of runs as a real API server wrote them down."""
 
 import asyncio
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -10,27 +11,101 @@ from nexus_core.adapters.kubernetes.connection import Connection
 from nexus_core.adapters.kubernetes.runs import Event, Job, Pod
 from nexus_core.domain.names import RunKey
 from support.clusters import IGNORE_DISRUPTION, a_job, exit_rule
+from tools.testbed.description import NodeDescription
 from tools.testbed.kubernetes.outcomes import DURATION, EXIT_CODE, OUTCOME, Outcome
 
 FOLDER = Path(__file__).parents[1] / "unit" / "kubernetes" / "recorded"
 
 FATAL = {"rules": [IGNORE_DISRUPTION, exit_rule("FailJob", 4)]}
 
-SCENES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
-    "completes": ({OUTCOME: Outcome.COMPLETES}, {}),
-    "fails": ({OUTCOME: Outcome.FAILS}, {"backoffLimit": 1}),
-    "fatal": ({OUTCOME: Outcome.FAILS, EXIT_CODE: "4"}, {"podFailurePolicy": FATAL}),
-    "out-of-memory": ({OUTCOME: Outcome.OUT_OF_MEMORY}, {}),
-    "deadline": ({OUTCOME: Outcome.RUNS}, {"activeDeadlineSeconds": 1}),
-    "runs": ({OUTCOME: Outcome.RUNS}, {}),
-    "image-missing": ({OUTCOME: Outcome.IMAGE_MISSING}, {}),
-    "config-missing": ({OUTCOME: Outcome.CONFIG_MISSING}, {}),
-    "crash-loops": ({OUTCOME: Outcome.CRASH_LOOPS}, {}),
-    "never-starts": ({OUTCOME: Outcome.NEVER_STARTS}, {}),
+IGNORED = {"rules": [IGNORE_DISRUPTION]}
+NO_PODS = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "no-pods"},
+    "spec": {"hard": {"pods": "0"}},
 }
-"""By name: the annotations, and the fields of the Job's spec."""
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
-ENDING = frozenset({"completes", "fails", "fatal", "out-of-memory", "deadline"})
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """A Job, where it is put, and what is done to it."""
+
+    annotations: dict[str, str] = {}
+    spec: dict[str, Any] = {}
+    """Fields of the Job's spec, and of its `pod` and its `container`."""
+    on_node: bool = False
+    """Whether a real kubelet is to speak."""
+    namespace_labels: dict[str, str] = {}
+    quota: dict[str, Any] | None = None
+    """With one of these the Job gets a namespace of its own."""
+    deleted: bool = False
+    """Whether somebody deletes it when it runs, in the foreground."""
+
+    @property
+    def has_own_namespace(self) -> bool:
+        return bool(self.namespace_labels or self.quota)
+
+
+def kwok(outcome: Outcome, exit_code: str = "", **spec: Any) -> Scene:
+    """Return a scene that KWOK plays."""
+    annotations: dict[str, str] = {OUTCOME: outcome}
+    if exit_code:
+        annotations[EXIT_CODE] = exit_code
+    return Scene(annotations=annotations, spec=spec)
+
+
+def on_node(*, pod: dict[str, Any] | None = None, **container: Any) -> Scene:
+    """Return a scene of a real node; without an image, the container has the node's own."""
+    return Scene(spec={"container": container, "pod": pod or {}}, on_node=True)
+
+
+SCENES: dict[str, Scene] = {
+    "completes": kwok(Outcome.COMPLETES),
+    "fails": kwok(Outcome.FAILS, backoffLimit=1),
+    "fatal": kwok(Outcome.FAILS, "4", podFailurePolicy=FATAL),
+    "out-of-memory": kwok(Outcome.OUT_OF_MEMORY),
+    "out-of-memory-in-silence": kwok(Outcome.OUT_OF_MEMORY, "0"),
+    "deadline": kwok(Outcome.RUNS, activeDeadlineSeconds=1),
+    "runs": kwok(Outcome.RUNS),
+    "image-missing": kwok(Outcome.IMAGE_MISSING),
+    "config-missing": kwok(Outcome.CONFIG_MISSING),
+    "crash-loops": kwok(Outcome.CRASH_LOOPS),
+    "never-starts": kwok(Outcome.NEVER_STARTS),
+    "evicted": kwok(Outcome.EVICTED, podFailurePolicy=IGNORED),
+    "no-node": Scene(spec={"pod": {"nodeSelector": {"kubernetes.io/hostname": "nowhere"}}}),
+    "suspended": kwok(Outcome.RUNS, suspend=True),
+    "deleted": Scene(annotations={OUTCOME: Outcome.RUNS}, deleted=True),
+    "quota-exhausted": Scene(quota=NO_PODS),
+    "not-admitted": Scene(namespace_labels=RESTRICTED),
+    "node-image-missing": on_node(image="127.0.0.1:1/nowhere:1"),
+    "node-image-never-pulled": on_node(image="127.0.0.1:1/nowhere:1", imagePullPolicy="Never"),
+    "node-image-misnamed": on_node(image="NOWHERE:/1"),
+    "node-config-missing": on_node(envFrom=[{"configMapRef": {"name": "nowhere"}}]),
+    "node-program-missing": on_node(command=["no-such-program-anywhere"]),
+    "node-out-of-memory": on_node(
+        command=["python3", "-c", "bytearray(2**28)"],
+        resources={"limits": {"memory": "64Mi"}, "requests": {"cpu": "10m"}},
+    ),
+    "node-volume-missing": on_node(
+        pod={"volumes": [{"name": "data", "configMap": {"name": "nowhere"}}]},
+        volumeMounts=[{"name": "data", "mountPath": "/data"}],
+    ),
+}
+"""By name; those of a real node begin with `node-`."""
+
+ENDING = frozenset(
+    {
+        "completes",
+        "fails",
+        "fatal",
+        "out-of-memory",
+        "out-of-memory-in-silence",
+        "deadline",
+        "node-program-missing",
+        "node-out-of-memory",
+    }
+)
 """Those whose Job comes to an end."""
 
 
@@ -51,11 +126,18 @@ def recorded(name: str) -> RecordedRun:
     return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=RecordedRun)
 
 
-def manifest_of(name: str, key: RunKey) -> bytes:
+def manifest_of(name: str, key: RunKey, node: NodeDescription | None = None) -> bytes:
     """Return the Job of a scene."""
-    annotations, changes = SCENES[name]
-    job = a_job(key, **changes)
-    job["spec"]["template"]["metadata"]["annotations"] = {DURATION: "100ms", **annotations}
+    scene = SCENES[name]
+    job = a_job(key, **copy.deepcopy(scene.spec))
+    template = job["spec"]["template"]
+    template["metadata"]["annotations"] = {DURATION: "100ms", **scene.annotations}
+    if scene.on_node and node is not None:
+        template["spec"]["nodeSelector"] = {node.label: node.name}
+        template["spec"]["tolerations"] = [{"key": node.taint, "operator": "Exists"}]
+        (container,) = template["spec"]["containers"]
+        if "image" not in scene.spec["container"]:
+            container["image"] = node.image
     return msgspec.json.encode(job)
 
 

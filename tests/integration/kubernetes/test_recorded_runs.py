@@ -1,7 +1,11 @@
 """The recorded objects that unit tests read are what a server writes; this records them anew."""
 
 import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,11 +20,12 @@ from support.recorded_runs import (
     FOLDER,
     SCENES,
     RecordedRun,
+    Scene,
     manifest_of,
     record,
     recorded,
 )
-from tools.testbed.description import KubernetesDescription
+from tools.testbed.description import KubernetesDescription, NodeDescription
 
 _LAST_EVENT = {
     "completes": "Completed",
@@ -33,19 +38,44 @@ _LAST_EVENT = {
     "config-missing": "Failed",
     "crash-loops": "BackOff",
     "never-starts": "FailedMount",
+    "out-of-memory-in-silence": "Completed",
+    "evicted": "Evicted",
+    "no-node": "FailedScheduling",
+    "suspended": "Suspended",
+    "deleted": "",
+    "quota-exhausted": "FailedCreate",
+    "not-admitted": "FailedCreate",
+    "node-image-missing": "BackOff",
+    "node-image-never-pulled": "ErrImageNeverPull",
+    "node-image-misnamed": "InspectFailed",
+    "node-config-missing": "Failed",
+    "node-program-missing": "BackoffLimitExceeded",
+    "node-out-of-memory": "BackoffLimitExceeded",
+    "node-volume-missing": "FailedMount",
 }
 
 pytestmark = pytest.mark.integration
 
+_NAMESPACES = "/api/v1/namespaces"
 
-@pytest.mark.parametrize("name", SCENES)
+
+# Those of a real node not beside other pods of it.
+_PLACES = [
+    pytest.param(name, marks=[pytest.mark.xdist_group("real node")] if scene.on_node else [])
+    for name, scene in SCENES.items()
+]
+
+
+@pytest.mark.parametrize("name", _PLACES)
 async def test_a_run_leaves_the_objects_that_were_recorded(
     kubernetes_server: KubernetesDescription, name: str, request: pytest.FixtureRequest
 ) -> None:
-    namespace, key = kubernetes_server.namespace, a_run_key()
-    path = Path(kubernetes_server.nexus_kubeconfig)
-    async with tidy_cluster(path, namespace) as cluster:
-        await cluster.create_job(key, manifest_of(name, key))
+    scene, key = SCENES[name], a_run_key()
+    node: NodeDescription | None = None
+    if scene.on_node:
+        node = request.getfixturevalue("node_server")
+    async with _stage(kubernetes_server, scene) as (cluster, namespace):
+        await cluster.create_job(key, manifest_of(name, key, node))
         objects = await _settled(cluster, namespace, key, name)
 
     if request.config.getoption("--update-golden"):
@@ -54,27 +84,91 @@ async def test_a_run_leaves_the_objects_that_were_recorded(
     assert _story(msgspec.convert(objects, RecordedRun)) == _story(recorded(name))
 
 
+@asynccontextmanager
+async def _stage(
+    server: KubernetesDescription, scene: Scene
+) -> AsyncIterator[tuple[TidyCluster, str]]:
+    """Open a cluster, in a namespace of its own where the scene has rules for that."""
+    if not scene.has_own_namespace:
+        async with tidy_cluster(Path(server.nexus_kubeconfig), server.namespace) as cluster:
+            yield cluster, server.namespace
+        return
+    namespace = f"recorded-{uuid.uuid4()}"
+    metadata = {"name": namespace, "labels": scene.namespace_labels}
+    async with tidy_cluster(Path(server.kubeconfig), namespace) as cluster:
+        await _create(cluster, _NAMESPACES, {"metadata": metadata})
+        if scene.quota:
+            await _create(cluster, f"{_NAMESPACES}/{namespace}/resourcequotas", scene.quota)
+            # Until it was counted once, it is no quota but an error.
+            await _until_counted(cluster, namespace)
+        yield cluster, namespace
+        await cluster.connection.request("DELETE", f"{_NAMESPACES}/{namespace}")
+
+
+async def _create(cluster: TidyCluster, path: str, what: dict[str, Any]) -> None:
+    answer = await cluster.connection.request("POST", path, body=msgspec.json.encode(what))
+    assert answer.ok, answer.body
+
+
+async def _until_counted(cluster: TidyCluster, namespace: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            path = f"{_NAMESPACES}/{namespace}/resourcequotas"
+            answer = await cluster.connection.request("GET", path)
+            (quota,) = msgspec.json.decode(answer.body)["items"]
+            if "used" in quota["status"]:
+                return
+
+
 async def _settled(
     cluster: TidyCluster, namespace: str, key: RunKey, name: str
 ) -> dict[str, object]:
     """Return a run's objects once it has come to where it stays, with the events that are told."""
+    deleted = False
     async with asyncio.timeout(PATIENCE):
         while True:
             objects = await record(cluster.connection, namespace, key)
             run = msgspec.convert(objects, RecordedRun)
+            if SCENES[name].deleted and run.job.status.ready and not deleted:
+                deleted = True
+                await _delete(cluster, namespace, key)
             seen = {event.reason for event in run.events}
-            if _is_where_it_stays(run, name) and _LAST_EVENT[name] in seen:
+            if _is_where_it_stays(run, name) and _LAST_EVENT[name] in {"", *seen}:
                 return objects
+
+
+async def _delete(cluster: TidyCluster, namespace: str, key: RunKey) -> None:
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
+    path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{key.request_id}"
+    answer = await cluster.connection.request("DELETE", path, body=msgspec.json.encode(options))
+    assert answer.ok, answer.body
 
 
 def _is_where_it_stays(run: RecordedRun, name: str) -> bool:
     if name in ENDING:
         return end_of(run.job) is not None
-    if name == "runs":
-        return run.job.status.ready == 1
+    if (stays := _STAYS.get(name)) is not None:
+        return stays(run)
+    return bool(_waits_for(run) - {"ErrImagePull", "ContainerCreating"})
+
+
+def _waits_for(run: RecordedRun) -> set[str]:
     waiting = [c.state.waiting for pod in run.pods for c in pod.status.container_statuses]
-    reasons = {state.reason for state in waiting if state}
-    return bool(reasons - {"ErrImagePull"})
+    return {state.reason for state in waiting if state}
+
+
+_STAYS: dict[str, Callable[[RecordedRun], bool]] = {
+    "runs": lambda run: run.job.status.ready == 1,
+    "deleted": lambda run: run.job.metadata.deletion_timestamp is not None,
+    "suspended": lambda run: bool(run.job.status.conditions),
+    "evicted": lambda run: any(pod.status.reason == "Evicted" for pod in run.pods),
+    "never-starts": lambda run: _waits_for(run) == {"ContainerCreating"},
+    "node-volume-missing": lambda run: _waits_for(run) == {"ContainerCreating"},
+    # All that is to be seen of these are events.
+    "quota-exhausted": lambda _: True,
+    "not-admitted": lambda _: True,
+    "no-node": lambda _: True,
+}
 
 
 def _story(run: RecordedRun) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """What the states of Jobs and pods mean; most of them as a real API server wrote them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -17,11 +17,13 @@ from support.recorded_runs import RecordedRun, recorded
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def judged(run: RecordedRun, complaints: Complaints | None = None) -> Verdict | None:
-    """Return what a run means long after it was recorded."""
+def judged(
+    run: RecordedRun, complaints: Complaints | None = None, now: datetime | None = None
+) -> Verdict | None:
+    """Return what a run means some time after it was recorded; by default, long after."""
     status = job_status(run.job, run.pods, complaints)
     assert status is not None
-    return judge(status, NOW, Patience(), "64Mi")
+    return judge(status, now or NOW, Patience(), "64Mi")
 
 
 def complaints_of(run: RecordedRun) -> Complaints:
@@ -44,6 +46,14 @@ def complaints_of(run: RecordedRun) -> Complaints:
         ("config-missing", JobPhase.ACTIVE, "", None, "", False),
         ("crash-loops", JobPhase.ACTIVE, "", 1, "Error", True),
         ("never-starts", JobPhase.ACTIVE, "", None, "", False),
+        ("evicted", JobPhase.ACTIVE, "", 137, "Error", True),
+        ("no-node", JobPhase.ACTIVE, "", None, "", False),
+        ("suspended", JobPhase.ACTIVE, "", None, "", False),
+        ("quota-exhausted", JobPhase.ACTIVE, "", None, "", False),
+        ("deleted", JobPhase.ACTIVE, "", None, "", True),
+        ("out-of-memory-in-silence", JobPhase.SUCCEEDED, "", 0, "OOMKilled", True),
+        ("node-program-missing", JobPhase.FAILED, "BackoffLimitExceeded", 128, "StartError", False),
+        ("node-out-of-memory", JobPhase.FAILED, "BackoffLimitExceeded", 137, "OOMKilled", True),
     ],
 )
 def test_a_job_is_shown_with_how_its_last_container_ended(
@@ -70,41 +80,126 @@ def test_a_job_is_shown_with_how_its_last_container_ended(
     assert bool(status.message) == (phase is JobPhase.FAILED)
 
 
-@pytest.mark.parametrize(
-    ("name", "stage", "cause"),
-    [
-        ("fails", Stage.DEADLINE_EXCEEDED, "more often than its retries allow: exit code 1."),
-        ("fatal", Stage.FAILED, "The algorithm ended with a fatal error: exit code 4."),
-        ("out-of-memory", Stage.DEADLINE_EXCEEDED, "it ran out of memory (limit 64Mi)."),
-        ("deadline", Stage.DEADLINE_EXCEEDED, "The run exceeded its deadline."),
-        ("crash-loops", Stage.FAILED, "The algorithm crashed repeatedly: exit code 1."),
-        ("never-starts", Stage.SCHEDULING_FAILED, "claims that its template mounts."),
-        ("completes", Stage.FAILED, "The algorithm ended without reporting a result."),
-    ],
-)
-def test_each_recorded_end_has_its_verdict(name: str, stage: Stage, cause: str) -> None:
-    verdict = judged(recorded(name))
-    assert verdict is not None
-    assert verdict.stage is stage
-    assert verdict.cause.endswith(cause)
+IMAGE = "The image of the algorithm could not be pulled: "
+CONTAINER = "The container of the algorithm could not be started: "
+PREPARATION = "The volumes or the network of the run's pod could not be set up: "
+REFUSED = "The cluster refused to create a pod for the run: "
+TOO_OFTEN = "The algorithm failed more often than its retries allow: "
+OUT_OF_MEMORY = "it ran out of memory (limit 64Mi)."
 
 
 @pytest.mark.parametrize(
-    ("name", "details"),
+    ("name", "stage", "cause", "details"),
     [
-        ("image-missing", "not found"),
-        ("config-missing", 'Error: configmap "settings" not found'),
-        ("never-starts", 'MountVolume.SetUp failed for volume "data" : configmap'),
+        ("completes", Stage.FAILED, "The algorithm ended without reporting a result.", ""),
+        (
+            "out-of-memory-in-silence",
+            Stage.FAILED,
+            f"The algorithm ended without reporting a result: {OUT_OF_MEMORY}",
+            "",
+        ),
+        ("fails", Stage.DEADLINE_EXCEEDED, f"{TOO_OFTEN}exit code 1.", "backoff limit"),
+        (
+            "fatal",
+            Stage.FAILED,
+            "The algorithm ended with a fatal error: exit code 4.",
+            "matching FailJob rule",
+        ),
+        ("out-of-memory", Stage.DEADLINE_EXCEEDED, f"{TOO_OFTEN}{OUT_OF_MEMORY}", ""),
+        ("node-out-of-memory", Stage.DEADLINE_EXCEEDED, f"{TOO_OFTEN}{OUT_OF_MEMORY}", ""),
+        ("deadline", Stage.DEADLINE_EXCEEDED, "The run exceeded its deadline.", "was active"),
+        (
+            "crash-loops",
+            Stage.FAILED,
+            "The algorithm crashed repeatedly: exit code 1.",
+            "back-off 10s restarting failed container",
+        ),
+        ("image-missing", Stage.SCHEDULING_FAILED, IMAGE, "registry.test/busybox:1: not found"),
+        ("node-image-missing", Stage.SCHEDULING_FAILED, IMAGE, "connection refused"),
+        ("node-image-never-pulled", Stage.SCHEDULING_FAILED, IMAGE, "pull policy of Never"),
+        ("node-image-misnamed", Stage.SCHEDULING_FAILED, IMAGE, "invalid reference format"),
+        ("config-missing", Stage.SCHEDULING_FAILED, CONTAINER, 'configmap "settings" not found'),
+        ("node-config-missing", Stage.SCHEDULING_FAILED, CONTAINER, '"nowhere" not found'),
+        ("node-program-missing", Stage.SCHEDULING_FAILED, CONTAINER, "file not found in $PATH"),
+        ("never-starts", Stage.SCHEDULING_FAILED, PREPARATION, 'configmap "data" not found'),
+        ("node-volume-missing", Stage.SCHEDULING_FAILED, PREPARATION, '"nowhere" not found'),
+        (
+            "no-node",
+            Stage.SCHEDULING_FAILED,
+            "No node of the cluster could take the run: ",
+            "0/5 nodes are available: ",
+        ),
+        ("quota-exhausted", Stage.SCHEDULING_FAILED, REFUSED, "exceeded quota: no-pods"),
+        ("not-admitted", Stage.SCHEDULING_FAILED, REFUSED, 'PodSecurity "restricted:latest"'),
+        (
+            "deleted",
+            Stage.FAILED,
+            "The run's Job is gone from its cluster, and no result was reported.",
+            "Deleted at 20",
+        ),
+        (
+            "evicted",
+            Stage.FAILED,
+            "The cluster did not make another pod for the run after one had ended: ",
+            "",
+        ),
     ],
 )
-def test_events_say_since_when_a_pod_waits_in_vain_and_in_more_words(
-    name: str, details: str
+def test_each_recorded_run_has_its_verdict_in_the_end(
+    name: str, stage: Stage, cause: str, details: str
 ) -> None:
     run = recorded(name)
     verdict = judged(run, complaints_of(run))
     assert verdict is not None
-    assert verdict.stage is Stage.SCHEDULING_FAILED
+    assert verdict.stage is stage
+    assert verdict.cause.startswith(cause)
     assert details in verdict.details
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "settled"),
+    [
+        ("image-missing", 40, False),
+        ("image-missing", 60, True),
+        ("node-image-missing", 40, False),
+        ("node-image-missing", 60, True),
+        ("node-image-never-pulled", 0, True),
+        ("node-image-misnamed", 0, True),
+        ("node-config-missing", 25, False),
+        ("node-config-missing", 40, True),
+        ("node-program-missing", 0, True),
+        ("node-volume-missing", 290, False),
+        ("node-volume-missing", 310, True),
+        ("no-node", 1790, False),
+        ("no-node", 1810, True),
+        ("quota-exhausted", 590, False),
+        ("quota-exhausted", 610, True),
+        ("not-admitted", 25, False),
+        ("not-admitted", 40, True),
+        ("evicted", 60, False),
+        ("suspended", 10**8, False),
+    ],
+)
+def test_each_trouble_is_borne_for_a_time_of_its_own(
+    name: str, seconds: float, *, settled: bool
+) -> None:
+    run = recorded(name)
+    began = run.job.metadata.creation_timestamp
+    assert began is not None
+    verdict = judged(run, complaints_of(run), began + timedelta(seconds=seconds))
+    assert (verdict is not None and verdict.stage.finished) is settled
+
+
+def test_an_eviction_is_told_and_leaves_the_run_as_it_is() -> None:
+    run = recorded("evicted")
+    status = job_status(run.job, run.pods)
+    assert status is not None
+    assert status.phase is JobPhase.ACTIVE
+    disruption = status.pods[0].disruption
+    assert disruption is not None
+    assert disruption.reason == "TerminationByKubelet"
+    verdict = judged(run, now=disruption.since)
+    assert verdict == Verdict(stage=Stage.RUNNING)
 
 
 @pytest.mark.parametrize("kind", ["FailureTarget", "SuccessCriteriaMet", "Suspended"])
