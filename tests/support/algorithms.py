@@ -79,6 +79,13 @@ class Algorithms:
             return None
         return told(answer)
 
+    async def pods_started(self, key: RunKey) -> set[str]:
+        """Return the uids of the Jobs that the pods of a run, as far as there are any, are of."""
+        path = f"/api/v1/namespaces/{self._runs_namespace}/pods"
+        selector = {"labelSelector": f"batch.kubernetes.io/job-name={key.request_id}"}
+        pods = told(await self._resources.connection.request("GET", path, params=selector))
+        return {pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods["items"]}
+
     async def withdraw(self) -> None:
         """Delete all that was published."""
         for manifest in self._published:
