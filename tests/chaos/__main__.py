@@ -8,7 +8,8 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from chaos.clients import Clients
 from chaos.deeds import Act
 from chaos.display import Display
 from chaos.embedded import EmbeddedWorld
+from chaos.real import RealWorld
 from chaos.trial import Trial, first_of_each, make_plan
+from chaos.world import World
 
 # Requests a second: what two cores bear beside killed services that start again.
 _RATE = 9.0
@@ -26,7 +29,9 @@ _RATE = 9.0
 _SHOWN = 10
 """Violations of one rule."""
 
-WORLDS = {"embedded": EmbeddedWorld.open}
+OpenWorld = Callable[[Path, int], AbstractAsyncContextManager[World]]
+
+WORLDS: Mapping[str, OpenWorld] = {"embedded": EmbeddedWorld.open, "real": RealWorld.open}
 """How each world is opened: in a folder, for a seed."""
 
 

@@ -127,7 +127,7 @@ class EmbeddedWorld:
                 stack.push_async_callback(service.kill)
                 service.start()
             await world._is_there()
-            observer = Observer(world._read_rows, history_folder(folder))
+            observer = Observer(world.rows, history_folder(folder))
             await stack.enter_async_context(observer.observing())
             await stack.enter_async_context(world._news.reading())
             yield world

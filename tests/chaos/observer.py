@@ -5,7 +5,7 @@ something that only the observer sees.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _PERIOD = 0.5
 class Observer:
     """Looks at all rows; writes down each that is new, has changed, or is gone."""
 
-    def __init__(self, read: Callable[[], Sequence[Row]], folder: Path) -> None:
+    def __init__(self, read: Callable[[], Awaitable[Sequence[Row]]], folder: Path) -> None:
         self._read = read
         self._recorder = Recorder(folder / "observer.jsonl")
         self._known: dict[RunKey, Ending] = {}
@@ -37,7 +37,7 @@ class Observer:
 
     async def _look_again(self) -> None:
         while True:
-            rows = await asyncio.to_thread(self._read)
+            rows = await self._read()
             self.note(rows)
             await asyncio.sleep(_PERIOD)
 

@@ -23,7 +23,12 @@ def workgroup(cluster: str) -> dict[str, Any]:
     return _manifest("NexusAlgorithmWorkgroup", WORKGROUP, {"cluster": cluster})
 
 
-def template(kind: Kind, command: str, environment: dict[str, str]) -> dict[str, Any]:
+def template(
+    kind: Kind,
+    command: str,
+    environment: dict[str, str],
+    annotations: dict[str, str] | None = None,
+) -> dict[str, Any]:
     """Return the template of a kind of ending, whose algorithm is a command."""
     # Without a limit nobody looks at its memory, which would cost more than all the rest.
     limits = {"memory": "48Mi"} if kind is Kind.TAKES_MEMORY else {}
@@ -43,6 +48,7 @@ def template(kind: Kind, command: str, environment: dict[str, str]) -> dict[str,
             },
             "runtimeEnvironment": {
                 "environmentVariables": variables,
+                "annotations": annotations or {},
                 **_RUNTIME.get(kind, retries),
             },
             "errorHandlingBehaviour": _KILLED_IS_FATAL
