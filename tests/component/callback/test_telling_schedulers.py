@@ -2,17 +2,21 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from nexus_core.adapters.http.scheduler_callback import HttpSchedulerCallback
+from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.names import RunKey
-from support.clock import ManualClock
+from support.clock import ManualClock, settle
 from support.ear import an_ear
+from support.meddling import meddled
 from support.services import World
-from support.trouble import Trouble
+from support.trouble import AWAY, Trouble
 from support.waiting import until
 
 SECRET = "between us"
@@ -94,7 +98,7 @@ async def test_what_is_never_heard_is_given_up_and_what_comes_later_is_told(
         await passing(clock, lambda: len(ear.calls) == ATTEMPTS)
         callback.finished(later)
 
-        await until(lambda: ear.heard == [later])
+        await passing(clock, lambda: ear.heard == [later])
         assert ear.calls == [[unheard]] * ATTEMPTS + [[later]]
 
 
@@ -191,16 +195,54 @@ async def test_the_end_does_not_wait_for_schedulers_that_nobody_can_name(
 
 
 async def test_where_no_scheduler_lives_the_first_one_to_come_is_told(
-    world: World, callback: HttpSchedulerCallback, trouble: Trouble
+    world: World, callback: HttpSchedulerCallback, clock: ManualClock, trouble: Trouble
 ) -> None:
     early, late = keys(2)
     callback.finished(early)
     await until(lambda: trouble.answers("alive"))
 
     async with an_ear(world) as ear:
+        await clock.advance(1)
         callback.finished(late)
 
         await until(lambda: ear.heard == [late])
+
+
+@pytest.mark.parametrize("how", ["none lives", "nobody can tell"])
+async def test_who_lives_is_not_asked_again_for_each_run(world: World, how: str) -> None:
+    asked = 0
+    alive = world.stores.leases.alive
+
+    async def count(*arguments: datetime) -> Sequence[Lease]:
+        nonlocal asked
+        asked += 1
+        if how == "nobody can tell":
+            raise AWAY
+        return await alive(*arguments)
+
+    world.stores = replace(world.stores, leases=meddled(world.stores.leases, alive=count))
+    async with opened(world) as callback:
+        callback.finished(keys(1)[0])
+        await until(lambda: asked)
+        await settle()
+        for key in keys(100):
+            callback.finished(key)
+            await settle()
+    assert asked == 1
+
+
+async def test_a_scheduler_that_is_gone_is_not_called_without_a_pause(
+    world: World, callback: HttpSchedulerCallback, clock: ManualClock
+) -> None:
+    async with an_ear(world) as ear:
+        ear.statuses = [503] * 1000
+        for key in keys(300):
+            callback.finished(key)
+            await clock.advance(0.1)
+            await asyncio.sleep(0.001)
+
+        # In half a minute; without pauses from batch to batch some two hundred.
+        assert len(ear.calls) <= 40
 
 
 async def test_schedulers_that_come_and_go_are_noticed_within_seconds(

@@ -12,6 +12,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage, StageChange
 from support.calls import JSON, PROBLEM, RUN_ROUTES, TEXT, UNKNOWN, Answer, Client, of
 from support.clock import ManualClock
+from support.receiver_client import metric
 from support.runs import LONG_AGO, a_checkpoint
 from support.services import World
 from support.waiting import until
@@ -155,6 +156,26 @@ async def test_a_long_poll_is_answered_while_the_service_shuts_down(poll: Poll) 
         poll.world.cluster.open_gate.set()
         await stack.aclose()
         assert (await answer).status == 200
+
+
+async def test_a_long_poll_ends_when_its_client_leaves(poll: Poll, clock: ManualClock) -> None:
+    async with poll.world.scheduler() as url:
+        _, answer = await poll.begin(url, wait="5m")
+        assert await waiting_clients(url, poll.world) == 1
+
+        answer.cancel()
+        await asyncio.wait({answer})
+        async with asyncio.timeout(5):
+            while await waiting_clients(url, poll.world):
+                # Far less than its five minutes: it looks up now and then.
+                await clock.advance(0.01)
+
+        assert clock.monotonic() < 60
+        poll.world.cluster.open_gate.set()
+
+
+async def waiting_clients(url: str, world: World) -> float:
+    return await metric(Client(world.session, url), "nexus_scheduler_waiting_clients")
 
 
 async def test_a_finished_or_unknown_run_is_not_waited_for(still_world: World) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
@@ -15,9 +16,10 @@ log = structlog.get_logger()
 # Two renewals may fail before the third comes too late.
 _RENEWALS = 3
 
-# Between two tries while the store is away, in seconds: once it is back, receivers are to know soon
-# whom to call.
-_PAUSE = 1.0
+# Between two tries while the store is away, in seconds, doubling and jittered. Not for long: once
+# it is back, receivers are to know soon whom to call.
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 2.0
 
 
 class LeaseKeeper:
@@ -61,8 +63,14 @@ class LeaseKeeper:
     async def keep(self) -> None:
         """Renew the lease again and again, until cancelled."""
         between = self._duration.total_seconds() / _RENEWALS
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
-            await self._clock.sleep(between if self._renewed else min(_PAUSE, between))
+            if self._renewed:
+                backoff.reset()
+                pause = between
+            else:
+                pause = min(backoff.next(), between)
+            await self._clock.sleep(pause)
             await self.renew()
 
     async def release(self) -> None:

@@ -1,6 +1,6 @@
 """Answering what became of runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from msgspec import UNSET
@@ -47,14 +47,18 @@ class Lookup:
             raise NotFoundError(f"there is no run {key}")
         return checkpoint
 
-    async def result(self, key: RunKey, wait: float = 0.0) -> RunResult:
+    async def result(
+        self, key: RunKey, wait: float = 0.0, has_left: Callable[[], bool] = lambda: False
+    ) -> RunResult:
         """Return the result of a run; wait up to `wait` seconds for it to finish.
+
+        `has_left` tells whether who asked is gone; then this ends too, seconds later at most.
 
         Raises:
             NotFoundError: there is no such run.
         """
-        checkpoint = await self._finished(key, wait) if wait else await self.checkpoint(key)
-        return await self._present(checkpoint)
+        found = self._finished(key, wait, has_left) if wait else self.checkpoint(key)
+        return await self._present(await found)
 
     async def tagged(self, tag: str) -> Sequence[RunResult]:
         """Return the results of all runs with a tag, newest first."""
@@ -105,7 +109,7 @@ class Lookup:
         """Tell whether a payload that was stored is there no more; asked of finished runs alone."""
         return await payloads.size(Content.PAYLOAD, key) is None
 
-    async def _finished(self, key: RunKey, wait: float) -> Checkpoint:
+    async def _finished(self, key: RunKey, wait: float, has_left: Callable[[], bool]) -> Checkpoint:
         until = self._clock.monotonic() + wait
         poll = _FIRST_POLL
         # Registered before the first look: what happens in between is not missed.
@@ -116,6 +120,8 @@ class Lookup:
                 if checkpoint.lifecycle_stage.finished or left <= 0 or self._waiters.closed:
                     return checkpoint
                 await woken(finished, min(left, poll), self._clock)
+                if has_left():
+                    return checkpoint
                 finished.clear()
                 poll = min(2 * poll, _LONGEST_POLL)
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.operations.launch import BufferedRun
@@ -15,8 +16,13 @@ log = structlog.get_logger()
 # Runs read at once: many a round trip, little memory.
 _PAGE = 200
 
-# Between two looks at a queue that is too full, or a store that is away, in seconds.
+# Between two looks at a queue that is too full, in seconds.
 _PAUSE = 1.0
+
+# Between two tries while the store is away, doubling and jittered: all schedulers lost it at once,
+# and each comes with pages to read.
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 10.0
 
 
 class Recovery:
@@ -37,6 +43,7 @@ class Recovery:
     async def recover(self, received_before: datetime) -> None:
         """Queue all runs received before a time, ahead of new ones, as the queue takes them."""
         recovered, after = 0, None
+        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         while True:
             room = min(_PAGE, self._queue.free)
             if room <= 0:
@@ -50,8 +57,9 @@ class Recovery:
             except UnavailableError as error:
                 # Readiness has said so already.
                 log.debug("recovery waits", error=str(error))
-                await self._clock.sleep(_PAUSE)
+                await self._clock.sleep(backoff.next())
                 continue
+            backoff.reset()
             recovered += len(old)
             if len(old) < room:
                 break

@@ -71,7 +71,9 @@ class Handlers:
     async def awaited_result(self, request: web.Request) -> web.Response:
         """Tell what became of a run, once it has finished or `wait` is over."""
         key, wait = requests.run_key(request), requests.wait_seconds(request)
-        return json_response(await self._lookup.result(key, wait))
+        # The handlers of others go on when their client leaves: what they began, they finish.
+        result = await self._lookup.result(key, wait, lambda: request.transport is None)
+        return json_response(result)
 
     async def tagged(self, request: web.Request) -> web.Response:
         """Tell what became of the runs with a tag."""

@@ -10,6 +10,7 @@ from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
 
@@ -38,6 +39,9 @@ class Mailbox:
         self._post = post
         self._clock = clock
         self._attempts = attempts
+        self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
+        self._pause = 0.0
+        self._trouble = News(clock)
         self._waiting: dict[RunKey, None] = {}
         self._news = asyncio.Event()
         self._closed = False
@@ -73,14 +77,21 @@ class Mailbox:
             self._told.set()
 
     async def _tell(self, batch: list[RunKey]) -> None:
-        backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         for attempt in range(1, self._attempts + 1):
+            # From batch to batch, too: one that is gone is not called without a pause, however
+            # much there is to tell.
+            await self._clock.sleep(self._pause)
             try:
                 await self._post(self._url, batch)
             except UnavailableError as error:
-                if attempt == self._attempts or self._closed:
+                self._pause = self._backoff.next()
+                is_last = attempt == self._attempts or self._closed
+                if is_last and self._trouble.is_new(str(error)):
                     log.warning("call back given up", url=self._url, error=str(error))
+                if self._closed:
                     return
-                await self._clock.sleep(backoff.next())
             else:
+                self._backoff.reset()
+                self._pause = 0.0
+                self._trouble.is_over()
                 return

@@ -17,11 +17,19 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
 
 # How long the list of living schedulers is good for, in seconds: a fraction of a lease.
 _LIST_LIFETIME = 5.0
+
+# How long nobody asks for it again where none lives, or nobody can tell: runs go on finishing.
+_PAUSE = 1.0
+
+# Runs that may wait to be handed out while it is asked who lives; those beyond are left to be found
+# in the store by who waits.
+_MOST_FRESH = 10_000
 
 
 class HttpSchedulerCallback:
@@ -47,7 +55,8 @@ class HttpSchedulerCallback:
         self._fresh: dict[RunKey, None] = {}
         self._news = asyncio.Event()
         self._mailboxes: dict[str, Mailbox] = {}
-        self._listed_at = -math.inf
+        self._list_again_at = -math.inf
+        self._trouble = News(clock)
 
     @classmethod
     @asynccontextmanager
@@ -76,7 +85,8 @@ class HttpSchedulerCallback:
 
     def finished(self, key: RunKey) -> None:
         """Tell schedulers that a run has finished. Returns at once and never fails."""
-        self._fresh[key] = None
+        if len(self._fresh) < _MOST_FRESH:
+            self._fresh[key] = None
         self._news.set()
 
     async def _distribute(self) -> None:
@@ -96,14 +106,17 @@ class HttpSchedulerCallback:
     async def _refresh(self) -> None:
         """Look up who lives, unless that was done just now."""
         now = self._clock.monotonic()
-        if self._mailboxes and now - self._listed_at < _LIST_LIFETIME:
+        if now < self._list_again_at:
             return
         try:
             living = await self._leases.alive(self._clock.now())
         except UnavailableError as error:
-            log.warning("schedulers not known", error=str(error))
+            self._list_again_at = self._clock.monotonic() + _PAUSE
+            if self._trouble.is_new(str(error)):
+                log.warning("schedulers not known", error=str(error))
             return
-        self._listed_at = now
+        self._trouble.is_over()
+        self._list_again_at = now + (_LIST_LIFETIME if living else _PAUSE)
         urls = {lease.callback_url.rstrip("/") + FINISHED_PATH for lease in living}
         for gone in self._mailboxes.keys() - urls:
             self._mailboxes.pop(gone).close()
