@@ -58,6 +58,8 @@ class ScriptedCluster:
         self.open_gate.set()
         self.waiting = 0
         """How many creations wait now."""
+        self.lists_nothing = False
+        """Whether its list of Jobs comes back empty, whatever there is."""
         self.pings = 0
         """How often it was asked whether it is there."""
 
@@ -141,7 +143,7 @@ class ScriptedCluster:
 
     async def jobs(self) -> AsyncIterator[JobStatus]:
         self._refuse()
-        for job in list(self._jobs.values()):
+        for job in () if self.lists_nothing else list(self._jobs.values()):
             yield job
 
     async def observe(self) -> AsyncGenerator[JobStatus, None]:
@@ -226,9 +228,13 @@ class ScriptedCluster:
         """Change a Job's status, and tell nobody."""
         self._jobs[key] = msgspec.structs.replace(self._jobs[key], **changes)
 
-    def lose(self, key: RunKey) -> None:
+    def lose(self, key: RunKey) -> JobStatus:
         """Let a Job vanish, and tell nobody."""
-        del self._jobs[key]
+        return self._jobs.pop(key)
+
+    def give_back(self, job: JobStatus) -> None:
+        """Let a Job that was lost be there again."""
+        self._jobs[job.key] = job
 
     def _refuse(self) -> None:
         if self.refusal is not None:

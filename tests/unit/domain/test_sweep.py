@@ -5,11 +5,13 @@ import pytest
 from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.stages import FINISHED_STAGES, OPEN_STAGES, SOURCES, Stage
 from nexus_core.domain.sweep import (
+    GiveUp,
     MarkRunning,
     Settle,
     Submit,
     Thresholds,
     decide_run,
+    is_mass_loss,
     is_straggler,
 )
 from nexus_core.domain.verdicts import Patience
@@ -62,7 +64,7 @@ def test_what_a_sweep_does_about_an_open_run(
     stage: Stage, job: JobStatus | None, seconds: float, action: object
 ) -> None:
     decided = decide_run(an_open_run(stage), job, at(seconds), THRESHOLDS)
-    if isinstance(decided, Settle):
+    if isinstance(decided, Settle | GiveUp):
         assert decided.verdict.stage == action
         assert decided.verdict.cause
     else:
@@ -97,7 +99,7 @@ def test_a_lost_owner_changes_nothing_for_a_run_that_was_submitted() -> None:
 def test_a_missing_job_is_counted_from_the_runs_last_change() -> None:
     run = an_open_run(Stage.RUNNING, last_modified=at(100))
     assert decide_run(run, None, at(129), THRESHOLDS) is None
-    assert isinstance(decide_run(run, None, at(130), THRESHOLDS), Settle)
+    assert isinstance(decide_run(run, None, at(130), THRESHOLDS), GiveUp)
 
 
 def test_lateness_is_counted_from_when_the_run_was_received() -> None:
@@ -127,3 +129,13 @@ def test_a_job_of_no_known_run_is_left_alone() -> None:
 def test_a_job_that_has_ended_is_left_to_its_cluster(job: JobStatus) -> None:
     done = a_checkpoint(lifecycle_stage=Stage.COMPLETED)
     assert not is_straggler(job, done, at(9999), THRESHOLDS)
+
+
+@pytest.mark.parametrize(("lost", "found"), [(10, 0), (10, 9), (1000, 10)])
+def test_a_list_that_lacks_many_jobs_and_most_of_them_is_doubted(lost: int, found: int) -> None:
+    assert is_mass_loss(lost, found)
+
+
+@pytest.mark.parametrize(("lost", "found"), [(0, 0), (9, 0), (10, 10), (99, 999)])
+def test_that_few_jobs_are_missing_is_believed(lost: int, found: int) -> None:
+    assert not is_mass_loss(lost, found)

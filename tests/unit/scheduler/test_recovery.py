@@ -125,7 +125,7 @@ async def test_a_store_that_is_away_is_waited_for(clock: ManualClock) -> None:
     await clock.advance(10)
     assert len(queue) == 0
     stored.away = False
-    await clock.advance(1)
+    await clock.advance(10)
     await recovery
     assert await launched(queue, launcher) == list(stored.rows)
 

@@ -19,7 +19,7 @@ _RENEWALS = 3
 # Between two tries while the store is away, in seconds, doubling and jittered. Not for long: once
 # it is back, receivers are to know soon whom to call.
 _FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 2.0
+_LONGEST_PAUSE = 1.0
 
 
 class LeaseKeeper:

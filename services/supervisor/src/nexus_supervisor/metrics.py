@@ -38,6 +38,12 @@ class SupervisorMetrics:
             ("part",),
             registry=registry,
         )
+        self._missing = Gauge(
+            "nexus_supervisor_missing_jobs",
+            "Running runs whose Job the last sweep did not find",
+            ("cluster",),
+            registry=registry,
+        )
         self._settled = Counter(
             "nexus_supervisor_settled_runs",
             "Runs that the supervisor brought to a finished stage",
@@ -122,6 +128,10 @@ class SupervisorMetrics:
     def submitted(self, cluster: str) -> None:
         """Count a run that was submitted."""
         self._submitted.labels(cluster).inc()
+
+    def missing(self, cluster: str, runs: int) -> None:
+        """Record how many runs are without their Job."""
+        self._missing.labels(cluster).set(runs)
 
     def removed(self, cluster: str) -> None:
         """Count a Job that was deleted."""

@@ -25,6 +25,9 @@ class Sweep(Section, frozen=True):
     """After it last changed, a `RUNNING` run without a Job is given up."""
     completion_grace: Duration = Duration(60)
     """After its Job succeeded, a run that reported no result is given up."""
+    mass_loss_grace: Duration = Duration(300)
+    """After ten or more `RUNNING` runs, and most of them, were first found without a Job, they are
+    given up: a wrong namespace or kubeconfig, or a cluster that was set up anew, lists none."""
     straggler_grace: Duration = Duration(60)
     """After its run finished, a Job that is still active is deleted."""
     parallel: Positive = 8
@@ -129,6 +132,7 @@ class SupervisorSettings(ServiceSettings, frozen=True):
             late_after=timedelta(seconds=sweep.late_after),
             new_expires_after=timedelta(seconds=sweep.new_expires_after),
             job_missing_grace=timedelta(seconds=sweep.job_missing_grace),
+            mass_loss_grace=timedelta(seconds=sweep.mass_loss_grace),
             straggler_grace=timedelta(seconds=sweep.straggler_grace),
             patience=verdicts.Patience(
                 image=timedelta(seconds=patience.image),

@@ -16,6 +16,7 @@ from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.sweep import (
     Action,
+    GiveUp,
     MarkRunning,
     Settle,
     Submit,
@@ -23,10 +24,11 @@ from nexus_core.domain.sweep import (
     decide_run,
     is_straggler,
 )
-from nexus_core.domain.verdicts import job_is_not_stored, job_is_unusable
+from nexus_core.domain.verdicts import job_is_gone, job_is_not_stored, job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
 from nexus_core.telemetry.news import News
+from nexus_supervisor.brake import Brake
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import SupervisorSettings
@@ -67,6 +69,7 @@ class Sweeper:
         self._thresholds = settings.thresholds()
         self._parallel = settings.sweep.parallel
         self._throttle = throttle
+        self._brake = Brake(cluster.name, self._thresholds, parts.clock)
         self._memory = enforcer.memory
         self._metrics = enforcer.metrics
 
@@ -114,6 +117,7 @@ class Sweeper:
         now = self._clock.now()
         jobs = {job.key: self._memory.saw(job, now) async for job in self._cluster.jobs()}
         seen: set[RunKey] = set()
+        lost: list[OpenRun] = []
         async for run, owner_lost in self._open_runs(now):
             if run.key in seen:
                 continue
@@ -123,8 +127,13 @@ class Sweeper:
             action = decide_run(
                 run, job, now, self._thresholds, owner_lost=owner_lost, memory_limit=limit
             )
-            if action is not None:
+            if isinstance(action, GiveUp):
+                lost.append(run)
+            elif action is not None:
                 yield run.key, partial(self._carry_out, run, action)
+        self._metrics.missing(self._cluster.name, len(lost))
+        for run in self._brake.let_through(lost, len(seen & jobs.keys())):
+            yield run.key, partial(self._give_up, run)
         for job in jobs.values():
             if job.key not in seen and _may_straggle(job, now, self._thresholds):
                 yield job.key, partial(self._remove_straggler, job, now)
@@ -155,6 +164,13 @@ class Sweeper:
             for run in page:
                 yield run
             after = _cursor(page[-1])
+
+    async def _give_up(self, run: OpenRun) -> None:
+        """Finish a run whose Job was not listed, unless it is there all the same."""
+        if await self._cluster.find_job(run.key) is None:
+            await self._enforcer.finish(run.key, job_is_gone())
+        else:
+            log.warning("job was not listed", request_id=run.key.request_id)
 
     async def _carry_out(self, run: OpenRun, action: Action) -> None:
         match action:

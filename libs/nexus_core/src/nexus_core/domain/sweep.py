@@ -33,6 +33,11 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
     The Job's creation and the record of it are two writes, and a cluster's answer may lag.
     """
+    mass_loss_grace: timedelta = timedelta(minutes=5)
+    """After most Jobs were first found missing, their runs are given up.
+
+    Long enough for somebody to see it who knows better.
+    """
     straggler_grace: timedelta = timedelta(seconds=60)
     """After its run finished, a Job still active is deleted.
 
@@ -66,7 +71,19 @@ class Settle(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-Action = Submit | MarkRunning | Settle
+class GiveUp(msgspec.Struct, frozen=True):
+    """Its Job is not among those of the cluster: make sure of it, and bring it to a finished stage.
+
+    Whether to believe it depends on how many they are: see `is_mass_loss`.
+    """
+
+    verdict: Verdict
+
+
+Action = Submit | MarkRunning | Settle | GiveUp
+
+# Below this, most Jobs are few Jobs.
+_MANY = 10
 
 
 def decide_run(
@@ -93,8 +110,16 @@ def decide_run(
         late = now - run.received_at >= thresholds.late_after
         return Submit() if late or owner_lost else None
     if now - run.last_modified >= thresholds.job_missing_grace:
-        return Settle(job_is_gone())
+        return GiveUp(job_is_gone())
     return None
+
+
+def is_mass_loss(lost: int, found: int) -> bool:
+    """Tell whether so many runs are without a Job that the list of Jobs is to be doubted.
+
+    `found` open runs have theirs.
+    """
+    return lost >= _MANY and lost > found
 
 
 def is_straggler(
