@@ -8,6 +8,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
 from nexus_core.settings.payloads import BufferConfig
+from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
@@ -48,7 +49,9 @@ def a_sweeper(
         clock=world.clock,
     )
     settler = Settler(stores.store, callback)
-    enforcer = Enforcer(parts, cluster, settler, SupervisorMetrics(CollectorRegistry()))
+    metrics = SupervisorMetrics(CollectorRegistry())
+    chronicle = Chronicle(stores.journal, cluster.name, world.clock, metrics)
+    enforcer = Enforcer(parts, cluster, settler, metrics, chronicle)
     launcher = Launcher(stores.store, stores.payloads, clusters, settler, world.clock)
     config = config or BufferConfig()
     throttle = Throttle(

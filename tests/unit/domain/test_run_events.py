@@ -66,12 +66,36 @@ def test_why_a_container_waits_is_told_since_its_pod_had_a_node(reason: str, kin
     ]
 
 
-def test_a_known_beginning_of_a_trouble_is_told() -> None:
+def test_that_no_node_takes_a_pod_is_told_since_its_state_says_so() -> None:
     why = Trouble(reason="Unschedulable", message="0/3 nodes", since=at(4))
     assert told(a_pod(unschedulable=why)) == [
         (K.UNSCHEDULABLE, 4, "pod-1", "Unschedulable", "0/3 nodes")
     ]
-    assert told(a_pod(waiting=Trouble(reason="ErrImagePull", since=at(7))))[0][1] == 7
+
+
+def test_a_pod_without_a_node_waits_for_nothing_else() -> None:
+    waiting = Trouble(reason="ContainerCreating")
+    assert told(a_pod(waiting=waiting)) == []
+
+
+def test_what_only_an_event_dates_is_told_by_the_state_before_it() -> None:
+    pod = a_pod(scheduled_at=at(2), waiting=Trouble(reason="ErrImagePull", since=at(7)))
+    assert (K.IMAGE_NOT_PULLED, 2) in {(kind, when) for kind, when, *_ in told(pod)}
+
+
+def test_volumes_that_are_not_there_are_told_in_the_words_of_the_cluster() -> None:
+    why = Trouble(reason="FailedMount", message="secret not found", since=at(9))
+    waiting = Trouble(reason="ContainerCreating")
+    pod = a_pod(scheduled_at=at(2), unprepared=why, waiting=waiting)
+    assert told(pod)[1:] == [(K.PULLING, 2, "pod-1", "FailedMount", "secret not found")]
+
+
+def test_a_pod_that_is_refused_is_told_since_the_job_has_none() -> None:
+    why = Trouble(reason="FailedCreate", message="exceeded quota", since=at(30))
+    words = ("", "FailedCreate", "exceeded quota")
+    assert told(refused=why, attended_at=at(3)) == [(K.POD_REFUSED, 3, *words)]
+    gone = a_pod(ending=ContainerEnding(exit_code=1, reason="Error", at=at(8)))
+    assert (K.POD_REFUSED, 8, *words) in told(gone, refused=why, attended_at=at(3))
 
 
 def test_a_crashed_container_waits_since_it_ended() -> None:
@@ -138,6 +162,11 @@ def test_what_people_do_to_a_job_is_told() -> None:
     ]
 
 
+def test_that_a_job_is_removed_after_its_end_is_not_told() -> None:
+    job = told(phase=JobPhase.SUCCEEDED, finished_at=at(10), deleted_at=at(310))
+    assert [kind for kind, *_ in job] == [K.JOB_ENDED]
+
+
 def test_the_same_state_tells_the_same_events_whoever_looks_and_whenever() -> None:
     pod = a_pod(scheduled_at=at(2), waiting=Trouble(reason="ErrImagePull"))
     seen: JobStatus = a_job_status(JobPhase.ACTIVE, pods=(pod,))
@@ -147,3 +176,10 @@ def test_the_same_state_tells_the_same_events_whoever_looks_and_whenever() -> No
         (K.IMAGE_NOT_PULLED, at(2), "pod-1")
     }
     assert run_events(seen) == run_events(seen)
+
+
+def test_very_long_words_are_cut_off() -> None:
+    why = Trouble(reason="Unschedulable", message="no " * 1000)
+    ((*_, message),) = told(a_pod(unschedulable=why))
+    assert len(message) == 2000
+    assert message.endswith("…")

@@ -85,7 +85,7 @@ def test_a_sweep_only_settles_as_the_stages_allow(
 
 def test_a_run_whose_owner_is_lost_is_submitted_at_once() -> None:
     run = an_open_run(Stage.BUFFERED)
-    assert decide_run(run, None, at(0), THRESHOLDS, owner_lost=True) == Submit()
+    assert decide_run(run, None, at(0), THRESHOLDS, owner_lost=True) == Submit(owner_lost=True)
 
 
 def test_a_lost_owner_changes_nothing_for_a_run_that_was_submitted() -> None:

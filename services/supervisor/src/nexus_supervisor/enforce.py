@@ -11,6 +11,7 @@ from nexus_core.domain.troubles import OUT_OF_MEMORY
 from nexus_core.domain.verdicts import Verdict
 from nexus_core.operations.settle import Settler
 from nexus_core.ports.cluster import Cluster
+from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.memory import RunMemory
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
@@ -25,6 +26,7 @@ class Enforcer:
         cluster: Cluster,
         settler: Settler,
         metrics: SupervisorMetrics,
+        chronicle: Chronicle,
     ) -> None:
         self._store = parts.store
         self._clock = parts.clock
@@ -32,6 +34,7 @@ class Enforcer:
         self._settler = settler
         self.memory = RunMemory()
         self.metrics = metrics
+        self.chronicle = chronicle
 
     async def mark_started(self, job: JobStatus) -> None:
         """Record that a run's Job exists, if its creator did not come to that.

@@ -61,6 +61,7 @@ class Follower:
         now = self._clock.now()
         kind, reason = headline(status)
         self._metrics.observed(self._cluster.name, kind, reason, now.timestamp())
+        self._enforcer.chronicle.saw(status)
         status = self._memory.saw(status, now)
         if _is_left_to_the_sweep(status):
             return

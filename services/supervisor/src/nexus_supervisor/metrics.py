@@ -62,6 +62,12 @@ class SupervisorMetrics:
             ("cluster",),
             registry=registry,
         )
+        self._journal = Counter(
+            "nexus_supervisor_journal_events",
+            "Happenings that were to be kept for the stories of runs, by outcome",
+            ("cluster", "outcome"),
+            registry=registry,
+        )
         self._sweep = Histogram(
             "nexus_supervisor_sweep_duration_seconds",
             "Time of a sweep",
@@ -136,6 +142,14 @@ class SupervisorMetrics:
     def removed(self, cluster: str) -> None:
         """Count a Job that was deleted."""
         self._removed.labels(cluster).inc()
+
+    def recorded(self, cluster: str, events: int) -> None:
+        """Count events that were kept."""
+        self._journal.labels(cluster, "recorded").inc(events)
+
+    def dropped(self, cluster: str, events: int) -> None:
+        """Count events that were given up."""
+        self._journal.labels(cluster, "dropped").inc(events)
 
     def swept(self, cluster: str, seconds: float, at: float) -> None:
         """Record a sweep that ended well."""

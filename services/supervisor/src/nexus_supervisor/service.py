@@ -1,7 +1,8 @@
 """The whole supervisor on given parts: what is started, in which order, and how it stops."""
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
+from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.follow import Follower
 from nexus_supervisor.metrics import SupervisorMetrics
@@ -40,7 +42,8 @@ async def open_supervisor(
 ) -> AsyncIterator[BackgroundTasks]:
     """Run a supervisor while the block runs; yield its background tasks.
 
-    It holds nothing that could be lost: on leaving it stops where it is.
+    It holds nothing that could be lost but what was just seen of runs: on leaving it stops where it
+    is, and writes that down.
     """
     registry = make_registry()
     metrics = SupervisorMetrics(registry)
@@ -53,12 +56,16 @@ async def open_supervisor(
     parts = replace(parts, clusters=clusters)
     app = web.Application()
     add_probes(app, health, registry)
+    chronicles = {
+        name: Chronicle(parts.journal, name, parts.clock, metrics) for name in parts.clusters
+    }
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(_drain, chronicles.values(), settings.drain_timeout)
         tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
         for cluster in clusters.values():
             # One that is away keeps nobody from looking after the others.
             health.show(cluster.circuit)
-            _look_after(cluster, parts, settings, metrics, tasks)
+            _look_after(cluster, parts, settings, metrics, chronicles[cluster.name], tasks)
         _remove_what_is_old(parts, settings, metrics, tasks)
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
@@ -67,11 +74,16 @@ async def open_supervisor(
         yield tasks
 
 
+async def _drain(chronicles: Iterable[Chronicle], within: float) -> None:
+    await asyncio.gather(*(chronicle.drain(within) for chronicle in chronicles))
+
+
 def _look_after(
     cluster: GuardedCluster,
     parts: SupervisorParts,
     settings: SupervisorSettings,
     metrics: SupervisorMetrics,
+    chronicle: Chronicle,
     tasks: BackgroundTasks,
 ) -> None:
     """Follow one cluster and sweep for it."""
@@ -80,7 +92,7 @@ def _look_after(
     metrics.watch_silence(name, cluster.silence)
     metrics.watch_circuit(cluster.circuit)
     settler = Settler(parts.store, parts.callback)
-    enforcer = Enforcer(parts, cluster, settler, metrics)
+    enforcer = Enforcer(parts, cluster, settler, metrics, chronicle)
     launcher = Launcher(
         parts.store,
         parts.payloads,
@@ -99,6 +111,7 @@ def _look_after(
     )
     follower = Follower(cluster, enforcer, settings.thresholds().patience, parts.clock)
     sweeper = Sweeper(parts, cluster, enforcer, launcher, settings, throttle)
+    tasks.start(f"chronicle {name}", chronicle.write())
     tasks.start(f"follow {name}", follower.follow())
     tasks.start(f"sweep {name}", sweeper.sweep_for_ever())
 

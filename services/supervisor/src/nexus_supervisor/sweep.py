@@ -13,6 +13,7 @@ from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.request import CancellationPolicy
+from nexus_core.domain.run_events import LATE, OWNER_GONE
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.sweep import (
     Action,
@@ -71,6 +72,7 @@ class Sweeper:
         self._throttle = throttle
         self._brake = Brake(cluster.name, self._thresholds, parts.clock)
         self._memory = enforcer.memory
+        self._chronicle = enforcer.chronicle
         self._metrics = enforcer.metrics
 
     async def sweep_for_ever(self) -> None:
@@ -115,7 +117,7 @@ class Sweeper:
         """Go through what is to be done, each about another run."""
         # Jobs first: a run that starts after this seems to have no Job, but is within its grace.
         now = self._clock.now()
-        jobs = {job.key: self._memory.saw(job, now) async for job in self._cluster.jobs()}
+        jobs = {job.key: self._look_at(job, now) async for job in self._cluster.jobs()}
         seen: set[RunKey] = set()
         lost: list[OpenRun] = []
         async for run, owner_lost in self._open_runs(now):
@@ -137,6 +139,10 @@ class Sweeper:
         for job in jobs.values():
             if job.key not in seen and _may_straggle(job, now, self._thresholds):
                 yield job.key, partial(self._remove_straggler, job, now)
+
+    def _look_at(self, job: JobStatus, now: datetime) -> JobStatus:
+        self._chronicle.saw(job)
+        return self._memory.saw(job, now)
 
     async def _open_runs(self, now: datetime) -> AsyncIterator[tuple[OpenRun, bool]]:
         """Go through all runs that something may be wrong with; True: their scheduler is gone."""
@@ -174,14 +180,14 @@ class Sweeper:
 
     async def _carry_out(self, run: OpenRun, action: Action) -> None:
         match action:
-            case Submit():
-                await self._submit(run)
+            case Submit(owner_lost):
+                await self._submit(run, OWNER_GONE if owner_lost else LATE)
             case MarkRunning(job_uid, sent_at):
                 await self._enforcer.mark_running(run.key, job_uid, sent_at)
             case Settle(verdict):
                 await self._enforcer.finish(run.key, verdict)
 
-    async def _submit(self, run: OpenRun) -> None:
+    async def _submit(self, run: OpenRun, why: str) -> None:
         if not await self._throttle.try_take():
             return  # the cluster has just refused; what is late now is late in the next sweep, too
         checkpoint = await self._store.find(run.key)
@@ -203,6 +209,7 @@ class Sweeper:
         else:
             self._throttle.succeeded()
             self._metrics.submitted(self._cluster.name)
+            self._chronicle.submitted_ahead(run.key, why)
 
     async def _give_up_without_job(self, run: OpenRun) -> None:
         # A young run and its Job are stored together, but may not be seen together at once.

@@ -57,6 +57,9 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 class Submit(msgspec.Struct, frozen=True):
     """Create the run's Job from the buffer, ahead of the queue."""
 
+    owner_lost: bool = False
+    """Whether because its scheduler is gone; else because it is late."""
+
 
 class MarkRunning(msgspec.Struct, frozen=True):
     """Record that the run's Job exists: whoever created it did not come to that."""
@@ -108,7 +111,7 @@ def decide_run(
         return _decide_by_verdict(run, job, judge(job, now, thresholds.patience, memory_limit))
     if run.stage is Stage.BUFFERED:
         late = now - run.received_at >= thresholds.late_after
-        return Submit() if late or owner_lost else None
+        return Submit(owner_lost) if late or owner_lost else None
     if now - run.last_modified >= thresholds.job_missing_grace:
         return GiveUp(job_is_gone())
     return None

@@ -103,6 +103,7 @@ _ADVICE: Sequence[_Row] = (
     _row(r"send the request again", lambda _: advice.SEND_AGAIN, _NEVER),
     _row(r"^The cluster took the run's pod away", lambda _: advice.SEND_AGAIN, Stage.FAILED, _OVER),
     _row(r"deadline|run time limit", advice.deadline, _OVER),
+    _row(r"^The cluster did not make another pod", lambda _: advice.QUOTA, Stage.FAILED),
     _row(r"^The algorithm ended without reporting", lambda _: advice.SILENT, Stage.FAILED),
     _row(r"^The run's Job (?:is gone|was deleted)", lambda _: advice.LOST_JOB, Stage.FAILED),
     _row(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from nexus_core.domain.journal import LaneSample, LaneState, RunEvent, RunEventKind
+from nexus_core.domain.run_events import LATE, OWNER_GONE
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.story import advice
 from nexus_core.domain.story.facts import Facts, Step, What
@@ -190,10 +191,6 @@ def _submitted_ahead(event: RunEvent) -> Step:
     sentence = f"A supervisor submitted it ahead of the queue{why}."
     return Step(at=event.at, what=What.SUBMITTED_AHEAD, sentence=sentence)
 
-
-OWNER_GONE = "OwnerGone"
-LATE = "Late"
-"""Why a supervisor submits a run, as it is recorded."""
 
 _WHY_AHEAD = {
     OWNER_GONE: ", since the scheduler that had queued it was gone",
