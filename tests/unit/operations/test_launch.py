@@ -204,6 +204,33 @@ async def test_a_run_that_others_started_is_not_started_again(
     assert world.cluster.creations[key] == 1
 
 
+async def test_a_run_of_which_others_may_know_is_not_started_again_however_young(
+    world: World, launcher: Launcher
+) -> None:
+    key = await store_run(world)
+    run = msgspec.structs.replace(await buffered(world, key), doubtful=True)
+    await world.stores.store.advance(key, StageChange(to=Stage.FAILED, at=world.clock.now()))
+
+    assert await launcher.launch(run) is Launched.FINISHED_BEFORE
+
+    assert not world.cluster.creations
+
+
+async def test_who_may_not_be_alone_looks_before_it_starts_a_run(world: World, told: Told) -> None:
+    stores, cluster = world.stores, world.cluster
+    settler, clusters = Settler(stores.store, told), {cluster.name: cluster}
+    launcher = Launcher(
+        stores.store, stores.payloads, clusters, settler, world.clock, alone=lambda: False
+    )
+    key = await store_run(world)
+    run = await buffered(world, key)
+    await world.stores.store.advance(key, StageChange(to=Stage.FAILED, at=world.clock.now()))
+
+    assert await launcher.launch(run) is Launched.FINISHED_BEFORE
+
+    assert not world.cluster.creations
+
+
 async def test_a_run_that_is_not_recorded_any_more_is_not_started(
     world: World, launcher: Launcher, clock: ManualClock
 ) -> None:

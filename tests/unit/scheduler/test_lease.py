@@ -110,3 +110,38 @@ async def test_a_store_that_stays_away_is_logged_once(clock: ManualClock) -> Non
         for _ in range(3):
             await keeper.renew()
     assert [line["event"] for line in logs] == ["lease not renewed", "lease renewed again"]
+
+
+async def test_who_holds_its_lease_is_sure_that_nobody_took_over(clock: ManualClock) -> None:
+    keeper = a_keeper(Leases(), clock)
+    assert not keeper.is_sure()
+    await keeper.renew()
+    assert keeper.is_sure()
+    await clock.advance(29)
+    assert keeper.is_sure()
+
+
+async def test_who_was_frozen_beyond_its_lease_is_not_sure_and_is_again_after_a_while(
+    clock: ManualClock,
+) -> None:
+    keeper = a_keeper(Leases(), clock)
+    await keeper.renew()
+    await clock.advance(30)
+    assert not keeper.is_sure()
+    await keeper.renew()
+    assert not keeper.is_sure()
+    await clock.advance(10)
+    assert keeper.is_sure()
+
+
+async def test_who_never_got_its_lease_is_not_sure_of_what_it_queued_before(
+    clock: ManualClock,
+) -> None:
+    leases = Leases()
+    leases.away = True
+    keeper = a_keeper(leases, clock)
+    await keeper.renew()
+    leases.away = False
+    await clock.advance(5)
+    await keeper.renew()
+    assert not keeper.is_sure()

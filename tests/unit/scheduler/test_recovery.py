@@ -108,6 +108,9 @@ async def test_many_more_runs_than_a_page_are_all_taken_up_ahead_of_new_ones(
     queue.put(fresh)
     await a_recovery(stored, queue, clock).recover(LATER)
     assert await launched(queue, launcher) == [*stored.rows, fresh.key]
+    # Who had the name before may have started them.
+    doubtful = [run.key for run in launcher.launched if run.doubtful]
+    assert doubtful == [key for key in stored.rows if key != fresh.key]
 
 
 async def test_runs_that_came_after_the_start_are_in_the_queue_already(clock: ManualClock) -> None:

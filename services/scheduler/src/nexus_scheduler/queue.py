@@ -11,6 +11,7 @@ from itertools import chain
 from types import TracebackType
 
 import structlog
+from msgspec.structs import replace
 
 from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.circuit import Circuit
@@ -209,7 +210,9 @@ class Lane:
             if self._news.is_new(self._refusal):
                 event = "cluster refuses" if isinstance(error, NotNowError) else "launch put off"
                 log.warning(event, cluster=self.cluster, error=self._refusal, retry_in=delay)
-        self._runs[run.key] = run
+        # A cluster that did not answer may have created the Job all the same, and since then it may
+        # have ended, or have been deleted.
+        self._runs[run.key] = replace(run, doubtful=True)
         self._delayed.appendleft(run.key)
         self._fill()
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
 from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
@@ -78,4 +79,5 @@ class Recovery:
             # A row that others wrote; it must not keep this scheduler from starting.
             log.warning("run not recovered", request_id=run.key.request_id, error=str(error))
             return
-        self._queue.put(buffered, delayed=True)
+        # Who had this name before may have started it, and not have come to record that.
+        self._queue.put(replace(buffered, doubtful=True), delayed=True)

@@ -23,7 +23,7 @@ from nexus_scheduler.cancel import Canceller
 from nexus_scheduler.explain import Explainer
 from nexus_scheduler.intake import Intake
 from nexus_scheduler.lane_samples import LaneSampler
-from nexus_scheduler.lease import LeaseKeeper
+from nexus_scheduler.lease import RENEWALS, LeaseKeeper
 from nexus_scheduler.lookup import Lookup
 from nexus_scheduler.metrics import CircuitMetrics, QueueMetrics, RunMetrics
 from nexus_scheduler.parts import Identity, SchedulerParts
@@ -54,7 +54,6 @@ async def open_scheduler(
     end or are cut off after `drain_timeout`; the lease is released. What is queued stays in the
     store.
     """
-    scheduler = _Scheduler(parts, settings)
     lease = LeaseKeeper(
         parts.leases,
         settings.host_name,
@@ -62,6 +61,7 @@ async def open_scheduler(
         timedelta(seconds=settings.lease_duration),
         parts.clock,
     )
+    scheduler = _Scheduler(parts, settings, lease)
     started_at = parts.clock.now()
     async with AsyncExitStack() as stack:
         await lease.renew()
@@ -83,8 +83,11 @@ async def open_scheduler(
 class _Scheduler:
     """The objects of a scheduler, wired to each other; nothing runs yet."""
 
-    def __init__(self, parts: SchedulerParts, settings: SchedulerSettings) -> None:
+    def __init__(
+        self, parts: SchedulerParts, settings: SchedulerSettings, lease: LeaseKeeper
+    ) -> None:
         self._settings = settings
+        self._lease = lease
         self._registry = make_registry()
         pace = settings.circuit.pace()
         self._clusters = guard_clusters(parts.clusters, parts.clock, pace)
@@ -114,6 +117,9 @@ class _Scheduler:
             self._settler,
             parts.clock,
             parts.buffered_payloads,
+            alone=self._lease.is_sure,
+            # Sooner than its lease runs out, whatever the clock of who looks at that.
+            stale_after=timedelta(seconds=self._settings.lease_duration / RENEWALS),
         )
         metrics = QueueMetrics(self._registry)
         lanes = {

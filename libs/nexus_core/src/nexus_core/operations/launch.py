@@ -1,6 +1,6 @@
 """Starting the Job of a buffered run: by the scheduler in its turn, by the supervisor when late."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 # A run that waited this long may have been cancelled elsewhere, or submitted by a supervisor, and
 # even be done and its Job gone: starting it again would be wrong. Below what supervisors call late.
-_MAY_BE_STALE = timedelta(seconds=30)
+_STALE_AFTER = timedelta(seconds=30)
 
 
 class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -52,6 +52,9 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parent: RunKey | None
     payload_serialization: str = ""
     """As its configuration says: which store has its payload."""
+    doubtful: bool = False
+    """Whether somebody may have started it before: who launched it and got no answer, or a process
+    of the same name that is dead. Its Job may even be gone again."""
 
     @classmethod
     def of(cls, checkpoint: Checkpoint, job: BufferedJob) -> "BufferedRun":
@@ -85,7 +88,7 @@ class Launcher:
     Idempotent, and safe against others who launch the same run: the Job is named like the run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the ports that it stands on, and when it looks first
         self,
         store: CheckpointStore,
         payloads: PayloadStore | None,
@@ -93,12 +96,29 @@ class Launcher:
         settler: Settler,
         clock: Clock,
         buffered_payloads: PayloadStore | None = None,
+        *,
+        alone: Callable[[], bool] = lambda: True,
+        stale_after: timedelta = _STALE_AFTER,
     ) -> None:
+        """Make one.
+
+        Args:
+            store: where runs are recorded.
+            payloads: where payloads are kept, for URLs that are made anew.
+            clusters: by name.
+            settler: ends runs whose Job is refused.
+            clock: says how long a run has waited.
+            buffered_payloads: where those are whose templates say `backend`.
+            alone: whether nobody else can have a reason to launch what is launched here.
+            stale_after: a run that waited for so long is looked at before it is launched.
+        """
         self._store = store
         self._places = PayloadPlaces(payloads, buffered_payloads) if payloads else None
         self._clusters = clusters
         self._settler = settler
         self._clock = clock
+        self._alone = alone
+        self._stale_after = stale_after
 
     async def launch(self, run: BufferedRun) -> Launched:
         """Start a run's Job.
@@ -140,7 +160,8 @@ class Launcher:
         """Return how far a run has come without this launch; None when it still needs its Job."""
         if run.parent is not None and await self._parent_was_cancelled(run):
             return Launched.FINISHED_BEFORE
-        if self._clock.now() - run.made_at < _MAY_BE_STALE:
+        young = self._clock.now() - run.made_at < self._stale_after
+        if young and self._alone() and not run.doubtful:
             return None
         checkpoint = await self._store.find(run.key)
         stage = checkpoint.lifecycle_stage if checkpoint else None
