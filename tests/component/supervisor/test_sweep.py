@@ -1,6 +1,8 @@
 """What no event told is found by a sweep, with the thresholds that operators get by default."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint, Lease
 from nexus_core.domain.errors import JobRejectedError, UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobPhase
+from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from nexus_core.domain.template import PayloadConfiguration
 from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.settings import Sweep
 from support.clock import ManualClock
+from support.meddling import meddled
 from support.runs import a_checkpoint, a_template_spec
 from support.services import World
 from support.stored_runs import a_real_job, store_run
@@ -264,6 +267,24 @@ async def test_a_run_whose_job_is_gone_has_failed_after_a_grace(
     assert run.lifecycle_stage is Stage.FAILED
     assert "gone" in run.algorithm_failure_cause
     assert told.runs == [key]
+
+
+async def test_a_run_whose_job_is_younger_than_the_list_of_jobs_has_one_whatever_the_clocks_say(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    await clock.advance(2 * MINUTE)
+    sweeper = a_sweeper(replace(world, cluster=meddled(world.cluster, jobs=_no_jobs)))
+
+    await sweeper.sweep()
+
+    assert await world.stage(key) is Stage.RUNNING
+
+
+async def _no_jobs() -> AsyncIterator[JobStatus]:
+    none: tuple[JobStatus, ...] = ()
+    for job in none:
+        yield job
 
 
 async def test_a_job_that_succeeded_without_a_completion_has_failed_after_a_grace(
