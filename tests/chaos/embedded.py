@@ -46,7 +46,7 @@ _TARGETS = Targets(
     parts={
         **dict.fromkeys(_SCHEDULERS, _PARTS),
         "receiver": ("store", "payloads", "callback"),
-        **dict.fromkeys(_SUPERVISORS, (*_PARTS, "callback")),
+        **dict.fromkeys(_SUPERVISORS, (*_PARTS, "election", "callback")),
         "cluster": (),
     },
     lease=_LEASE,

@@ -46,7 +46,16 @@ DICE = "CHAOS_DICE"
 """What decides which calls are befallen."""
 
 
-_ORDINARY_PARTS = ("index", "leases", "journal", "elections", "payloads", "buffered_payloads")
+_ORDINARY_PARTS = (
+    "index",
+    "leases",
+    "journal",
+    "election",
+    "retention",
+    "payloads",
+    "buffered_payloads",
+    "stored_content",
+)
 """Those of which nothing is recorded; not every service has all of them."""
 
 P = TypeVar("P", SchedulerParts, ReceiverParts, SupervisorParts)

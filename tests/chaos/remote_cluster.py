@@ -9,7 +9,7 @@ import asyncio
 import struct
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from inspect import isasyncgenfunction
 from typing import Any, get_type_hints
 
@@ -81,10 +81,13 @@ async def _answer_bit_by_bit(
     """
     response = web.StreamResponse()
     await response.prepare(request)
-    with suppress(ConnectionError):
+    try:
         async with aclosing(_encoded(items)) as encoded:
             async for piece in encoded:
                 await response.write(_LENGTH.pack(len(piece)) + piece)
+    except (ConnectionError, UnavailableError):
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 
@@ -99,8 +102,6 @@ async def _encoded(items: AsyncGenerator[Any, None]) -> AsyncGenerator[bytes, No
                 yield msgspec.msgpack.encode(item.result())
             except StopAsyncIteration:
                 return
-            except UnavailableError as error:
-                raise ConnectionAbortedError(str(error)) from error
             finally:
                 item.cancel()
                 await asyncio.wait({item})
