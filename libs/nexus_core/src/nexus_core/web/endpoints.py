@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from aiohttp import hdrs, web
 
+from nexus_core.aio.circuit import CircuitOpenError
 from nexus_core.domain.errors import NexusError
 from nexus_core.telemetry.http_metrics import HttpMetrics
 from nexus_core.web.errors import ErrorRenderer, HttpError, StatusTable, describe
@@ -122,7 +123,8 @@ def _wrap(endpoint: Endpoint, family: Family, metrics: HttpMetrics) -> Handler:
 
 def _tell(error: NexusError, request: web.Request, family: Family) -> web.Response:
     told = describe(error, family.statuses)
-    if told.status >= 500:  # noqa: PLR2004 - the class of server errors
+    # That a part is away was said when it was found out; then it is all requests.
+    if told.status >= 500 and not isinstance(error, CircuitOpenError):  # noqa: PLR2004 - the class of server errors
         log.warning("request refused", path=request.path, status=told.status, error=str(error))
     return _refusal(told, request, family)
 
