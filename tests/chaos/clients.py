@@ -50,6 +50,24 @@ ACTS = {
 """What the algorithm of a run does, as its payload says."""
 
 
+_ODD_CONFIGURATION = b',"customConfiguration":{"runtimeEnvironment":{"deadlineSeconds":"soon"}}}'
+_UNKNOWN_PARENT = (
+    b',"parentRequest":{"algorithmName":"completes",'
+    b'"requestId":"01a214ba-9848-74ea-a37b-6260a5c9379e"}}'
+)
+
+
+def bad_body(sound: bytes, number: int) -> bytes:
+    """Return a body that no scheduler may take, made of one that it would; bad in many ways."""
+    ways = (
+        sound[:-1],
+        sound.replace(b'"algorithmParameters"', b'"algorithmParametres"'),
+        sound[:-1] + _ODD_CONFIGURATION,
+        sound[:-1] + _UNKNOWN_PARENT,
+    )
+    return ways[number % len(ways)]
+
+
 @dataclass(kw_only=True)
 class Outcome:
     """What a client was told about one order."""
@@ -216,8 +234,6 @@ class Clients:
         return f"/algorithm/run/{outcome.algorithm}{dry}"
 
     def _body_of(self, outcome: Outcome) -> bytes:
-        if outcome.order.kind is Kind.IS_BAD:
-            return b'{"algorithmParameters": {}, "tag": "' + outcome.label.encode() + b'", "x"'
         order = outcome.order
         act = outcome.act
         if act == "complete" and order.twice:
@@ -227,7 +243,8 @@ class Clients:
         if outcome.parent is not None and (run := outcome.parent.run) is not None:
             body["parentRequest"] = {"requestId": run.request_id, "algorithmName": run.algorithm}
         # Without spaces: the shell that reads it knows no JSON.
-        return json.dumps(body, separators=(",", ":")).encode()
+        sound = json.dumps(body, separators=(",", ":")).encode()
+        return bad_body(sound, order.number) if order.kind is Kind.IS_BAD else sound
 
     # Asking, and cancelling.
 
