@@ -37,6 +37,7 @@ async def test_scheduler_documents_every_route(world: World) -> None:
         *((method, f"/algorithm/{path}") for method, path in V1),
         ("get", "/algorithm/runs"),
         ("get", f"/algorithm/explain/{RUN}"),
+        ("get", f"/algorithm/logs/{RUN}"),
         *((method, f"/data/v1/{path}") for method, path in DATA),
         *PROBES,
     }

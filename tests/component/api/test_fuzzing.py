@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus_core.aio.clock import SystemClock
+from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.payload_store import Content
 from nexus_core.settings.values import Secret
@@ -86,6 +87,8 @@ async def keep_documented_run(world: World, url: str) -> None:
     checkpoint = a_checkpoint(algorithm=example.algorithm, id=example.request_id, tag="first-steps")
     await world.stores.payloads.put(Content.PAYLOAD, example, b'{"name": "world"}')
     await world.stores.store.accept(checkpoint, a_buffered_job(checkpoint))
+    printed = LogTail(text="what it printed\n", at=world.clock.now(), pod="its-pod")
+    await world.stores.journal.keep_log(example, printed)
 
 
 async def fuzz(url: str, folder: Path) -> tuple[int, str]:

@@ -104,11 +104,20 @@ class RunMetrics:
             "Time since the source of templates last told anything, if only that nothing changed",
             registry=registry,
         )
+        self._log_readers = Gauge(
+            "nexus_scheduler_log_readers",
+            "Clients that read or follow the log of a run",
+            registry=registry,
+        )
         self._waiting = Gauge(
             "nexus_scheduler_waiting_clients",
             "Clients that wait for a result in a long poll",
             registry=registry,
         )
+
+    def watch_log_readers(self, readers: Callable[[], float]) -> None:
+        """Let the gauge show how many read whenever it is scraped."""
+        self._log_readers.set_function(readers)
 
     def watch_catalogue(self, age: Callable[[], float | None]) -> None:
         """Let the gauge show how long nothing was heard whenever it is scraped."""

@@ -24,6 +24,7 @@ from nexus_scheduler.explain import Explainer
 from nexus_scheduler.intake import Intake
 from nexus_scheduler.lane_samples import LaneSampler
 from nexus_scheduler.lease import RENEWALS, LeaseKeeper
+from nexus_scheduler.logs import RunLogs
 from nexus_scheduler.lookup import Lookup
 from nexus_scheduler.metrics import CircuitMetrics, QueueMetrics, RunMetrics
 from nexus_scheduler.parts import Identity, SchedulerParts
@@ -34,6 +35,7 @@ from nexus_scheduler.routes.data import DataRoutes
 from nexus_scheduler.routes.explain import ExplainRoute
 from nexus_scheduler.routes.handlers import Handlers
 from nexus_scheduler.routes.internal import InternalRoutes
+from nexus_scheduler.routes.logs import LogRoutes
 from nexus_scheduler.settings import SchedulerSettings
 from nexus_scheduler.submit import Submitter
 from nexus_scheduler.waiters import Waiters
@@ -74,6 +76,7 @@ async def open_scheduler(
         tasks.start("recovery", recovery.recover(started_at), may_finish=True)
         await stack.enter_async_context(listening(scheduler.app(), bound, settings.drain_timeout))
         stack.callback(scheduler.waiters.close)
+        stack.callback(scheduler.logs.close)
         stack.push_async_callback(scheduler.health.stop, parts.clock, settings.unready_grace)
         log.info("scheduler listens", url=url_of(bound), owner=settings.host_name)
         await scheduler.health.readiness()  # for its lines in the log, should nobody ever ask
@@ -97,6 +100,9 @@ class _Scheduler:
         self.health = self._watch()
         self._settler = Settler(parts.store, self.waiters)
         self.queue = self._make_queue()
+        self.logs = LogRoutes(
+            RunLogs(self.parts), settings.logs, settings.body_timeout, parts.clock
+        )
 
     def start(self, tasks: BackgroundTasks) -> None:
         """Start launching, and asking whether all that is needed is there."""
@@ -156,7 +162,7 @@ class _Scheduler:
         explain = ExplainRoute(Explainer(self.parts))
         data = DataRoutes(self.parts, settings.max_payload_size, settings.body_timeout)
         families = [
-            latest_family(handlers, explain, tokens),
+            latest_family(handlers, explain, self.logs, tokens),
             v1_family(handlers, tokens),
             data.family(),
         ]
@@ -168,6 +174,7 @@ class _Scheduler:
         parts, settings = self.parts, self._settings
         metrics = RunMetrics(self._registry)
         metrics.watch_waiting(self.waiters.__len__)
+        metrics.watch_log_readers(self.logs.__len__)
         metrics.watch_catalogue(parts.catalogue.age)
         valid_for = timedelta(seconds=settings.s3_buffer.buffer_config.payload_valid_for)
         identity = Identity(

@@ -20,7 +20,7 @@ from nexus_core.settings.clusters import (
 )
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import S3Buffer
-from nexus_core.settings.values import ByteSize, Duration, Port, Positive, Secret
+from nexus_core.settings.values import ByteSize, Duration, Port, Positive, RowSize, Secret
 from nexus_core.telemetry.logging import LogFormat, LogLevel
 
 
@@ -63,6 +63,22 @@ class Callback(Section, frozen=True):
     """Tries before giving up; who waits then finds the result in the store a little later."""
     timeout: Duration = Duration(2)
     """For one try."""
+
+
+class Logs(Section, frozen=True):
+    """What runs print: what is kept of it, and who may read it."""
+
+    kept_bytes: RowSize = RowSize(64 * 1024)
+    """The end of a failed run's log that is kept with the run, at most `512Ki`; 0: none is kept."""
+    keep_timeout: Duration = Duration(10)
+    """To read that and to keep it. The verdict is recorded before; the Job's deletion waits."""
+    readers: Positive = 100
+    """Clients that one scheduler lets read or follow logs at the same time; others are told `429`.
+
+    One that reads takes up to 3 MiB of memory, one that follows a connection to its cluster.
+    """
+    follow_limit: Duration = Duration(3600)
+    """How long a client may follow a log before it has to ask again."""
 
 
 class ServiceSettings(Section, frozen=True):
@@ -110,6 +126,7 @@ class ServiceSettings(Section, frozen=True):
     catalogue: CatalogueSection = field(default_factory=CatalogueSection)
     signing: Signing = field(default_factory=Signing)
     callback: Callback = field(default_factory=Callback)
+    logs: Logs = field(default_factory=Logs)
     scheduler_url: str = "http://127.0.0.1:8080"
     """Where algorithms and clients reach the scheduler."""
     receiver_url: str = "http://127.0.0.1:8081"

@@ -34,6 +34,20 @@ class ByteSize(int):
         return cls(size)
 
 
+class RowSize(ByteSize):
+    """Bytes that a row of any store takes beside what else is in it."""
+
+    MOST = 512 * 1024
+
+    @classmethod
+    def parse(cls, written: object) -> Self:
+        """Read a size; it may not be larger than `MOST`."""
+        size = super().parse(written)
+        if size > cls.MOST:
+            raise ValueError("must be at most 512Ki, since it is kept in a row")
+        return size
+
+
 class Secret(str):
     """Text that never shows itself in logs, tracebacks or a printed struct."""
 

@@ -14,6 +14,7 @@ from nexus_core.web.errors import PROBLEM_TYPE, ProblemDocument, as_problem, as_
 from nexus_scheduler.errors import LATEST_STATUSES, V1_STATUSES
 from nexus_scheduler.routes.explain import ExplainRoute
 from nexus_scheduler.routes.handlers import Handlers
+from nexus_scheduler.routes.logs import LogRoutes
 from nexus_scheduler.routes.requests import MOST_RUNS
 from nexus_scheduler.wire import Accepted, CheckpointedRequest, RunList, RunResult
 
@@ -58,7 +59,9 @@ def v1_family(handlers: Handlers, tokens: frozenset[str]) -> Family:
     )
 
 
-def latest_family(handlers: Handlers, explain: ExplainRoute, tokens: frozenset[str]) -> Family:
+def latest_family(
+    handlers: Handlers, explain: ExplainRoute, logs: LogRoutes, tokens: frozenset[str]
+) -> Family:
     """Return the newest API: all of v1, and what v1 may not hold."""
     key = Parameter(
         name="Idempotency-Key",
@@ -91,6 +94,7 @@ def latest_family(handlers: Handlers, explain: ExplainRoute, tokens: frozenset[s
             _payload(handlers, _problem),
             _runs(handlers),
             explain.endpoint(_problem(400, 404)),
+            logs.endpoint(_problem(400, 404, 429)),
         ),
         render_error=as_problem,
         statuses=LATEST_STATUSES,

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -23,6 +24,12 @@ LONGEST_WAIT = 300.0
 
 MOST_RUNS = 1000
 """Runs in one page of a list."""
+
+MOST_LINES = 10_000
+"""Last lines of a log that may be asked for."""
+
+MOST_BYTES = 1024**2
+"""Last bytes of a log that are shown at once; who reads it holds all of them in memory."""
 
 _LONGEST_TAG = 1024
 _LONGEST_KEY = 255
@@ -102,13 +109,33 @@ def run_filter(request: web.Request) -> RunFilter:
 
 def limit_of(request: web.Request) -> int:
     """Read how many runs a page is to hold."""
-    written = request.query.get("limit", "100")
-    if not (written.isascii() and written.isdecimal() and len(written) <= 4):  # noqa: PLR2004
-        raise bad("limit", f"must be a number from 1 to {MOST_RUNS}")
-    limit = int(written)
-    if not 1 <= limit <= MOST_RUNS:
-        raise bad("limit", f"must be a number from 1 to {MOST_RUNS}")
-    return limit
+    return _number("limit", request.query.get("limit", "100"), 1, MOST_RUNS)
+
+
+class LogRequest(NamedTuple):
+    """What of a log is asked for."""
+
+    lines: int | None
+    """The last so many; None for as many as there is room for."""
+    limit: int
+    """In bytes."""
+    follow: bool
+
+
+def log_request(request: web.Request) -> LogRequest:
+    """Read `tailLines`, `limitBytes` and `follow`."""
+    query = request.query
+    follow = query.get("follow", "false")
+    if follow not in ("true", "false"):
+        raise bad("follow", "must be true or false")
+    if follow == "true" and "limitBytes" in query:
+        raise bad("limitBytes", "can't be given with follow: what is still to come has no size")
+    lines = query.get("tailLines")
+    return LogRequest(
+        lines=None if lines is None else _number("tailLines", lines, 0, MOST_LINES),
+        limit=_number("limitBytes", query.get("limitBytes", str(MOST_BYTES)), 1, MOST_BYTES),
+        follow=follow == "true",
+    )
 
 
 def cursor_of(request: web.Request) -> RunCursor | None:
@@ -130,6 +157,15 @@ def write_cursor(cursor: RunCursor) -> str:
     """Write a cursor so that `cursor_of` reads it."""
     text = f"{cursor.received_at.astimezone(UTC).isoformat()} {cursor.request_id}"
     return urlsafe_b64encode(text.encode()).decode()
+
+
+def _number(name: str, written: str, least: int, most: int) -> int:
+    # Its length is looked at first: a number of a million digits takes seconds to read.
+    if written.isascii() and written.isdecimal() and len(written) <= len(str(most)):
+        number = int(written)
+        if least <= number <= most:
+            return number
+    raise bad(name, f"must be a number from {least} to {most}")
 
 
 def _stage(written: str) -> Stage:
