@@ -51,6 +51,9 @@ class ScriptedCluster:
         self.log_refusal: Exception | None = None
         """Raised by every look at a log while it is set."""
         self.log_reads: list[RunKey] = []
+        self.log_gate = asyncio.Event()
+        """Looks at logs wait while it is cleared."""
+        self.log_gate.set()
         self.readers: set[asyncio.Queue[str | Exception | None]] = set()
         """Those who follow a log: what is put there is printed, raised, or the end."""
         self.open_gate = asyncio.Event()
@@ -116,6 +119,7 @@ class ScriptedCluster:
     async def log(self, key: RunKey, limit: int) -> LogTail | None:
         self._refuse()
         self.log_reads.append(key)
+        await self.log_gate.wait()
         if self.log_refusal is not None:
             raise self.log_refusal
         printed = self.logs.get(key) if key in self._jobs else None

@@ -10,6 +10,7 @@ from nexus_core.operations.settle import Settler
 from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.enforce import Enforcer
+from nexus_supervisor.keep_logs import LogKeeper
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.settings import SupervisorSettings, Sweep
@@ -51,7 +52,9 @@ def a_sweeper(
     settler = Settler(stores.store, callback)
     metrics = SupervisorMetrics(CollectorRegistry())
     chronicle = Chronicle(stores.journal, cluster.name, world.clock, metrics)
-    enforcer = Enforcer(parts, cluster, settler, metrics, chronicle)
+    own = SupervisorSettings(sweep=settings or Sweep())
+    keeper = LogKeeper(parts, cluster, own.logs, metrics)
+    enforcer = Enforcer(parts, cluster, settler, keeper, metrics, chronicle)
     launcher = Launcher(stores.store, stores.payloads, clusters, settler, world.clock)
     config = config or BufferConfig()
     throttle = Throttle(
@@ -60,5 +63,4 @@ def a_sweeper(
         Backoff(config.failure_rate_base_delay, config.failure_rate_max_delay),
         world.clock,
     )
-    own = SupervisorSettings(sweep=settings or Sweep())
     return Sweeper(parts, cluster, enforcer, launcher, own, throttle)

@@ -212,6 +212,17 @@ def test_a_job_whose_pods_are_still_being_ended_is_active(kind: str) -> None:
 
     assert status is not None
     assert status.phase is JobPhase.ACTIVE
+    assert status.failing is (kind == "FailureTarget")
+
+
+@pytest.mark.parametrize("name", ["fails", "deadline", "runs"])
+def test_a_job_that_has_ended_or_goes_on_is_not_about_to_fail(name: str) -> None:
+    run = recorded(name)
+
+    status = job_status(run.job, run.pods)
+
+    assert status is not None
+    assert not status.failing
 
 
 def test_a_condition_that_is_no_more_so_does_not_count() -> None:

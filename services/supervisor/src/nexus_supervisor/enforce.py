@@ -12,6 +12,7 @@ from nexus_core.domain.verdicts import Verdict
 from nexus_core.operations.settle import Settler
 from nexus_core.ports.cluster import Cluster
 from nexus_supervisor.chronicle import Chronicle
+from nexus_supervisor.keep_logs import LogKeeper
 from nexus_supervisor.memory import RunMemory
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.parts import SupervisorParts
@@ -25,6 +26,7 @@ class Enforcer:
         parts: SupervisorParts,
         cluster: Cluster,
         settler: Settler,
+        logs: LogKeeper,
         metrics: SupervisorMetrics,
         chronicle: Chronicle,
     ) -> None:
@@ -32,6 +34,7 @@ class Enforcer:
         self._clock = parts.clock
         self._cluster = cluster
         self._settler = settler
+        self._logs = logs
         self.memory = RunMemory()
         self.metrics = metrics
         self.chronicle = chronicle
@@ -57,7 +60,8 @@ class Enforcer:
     async def finish(self, key: RunKey, verdict: Verdict) -> None:
         """Finish a run, and delete its Job where the verdict says so.
 
-        Recorded first: of a Job that is gone, nobody could tell any more why.
+        Recorded first: of a Job that is gone, nobody could tell any more why, and nothing that is
+        printed is worth a wait for the verdict.
         """
         advance = await self._settler.settle(
             key,
@@ -70,9 +74,23 @@ class Enforcer:
         )
         if advance.applied:
             self.metrics.settled(self._cluster.name, verdict.stage)
-        if verdict.delete_job and advance.stage is not None and advance.stage.finished:
-            # The runs that it started were accepted, too: they go on to ends of their own.
-            await self._cluster.delete_job(key, CancellationPolicy.ORPHAN)
+        if advance.stage is None or not advance.stage.finished:
+            return
+        if verdict.delete_job:
+            await self.remove_job(key, advance.stage)
+        elif advance.applied:
+            # The Job goes by its cluster's own clock, and what it printed with it.
+            await self._logs.keep(key, advance.stage)
+
+    async def remove_job(self, key: RunKey, stage: Stage) -> None:
+        """Delete the Job of a finished run; what it printed last is kept before, if it failed."""
+        await self._logs.keep(key, stage)
+        # The runs that it started were accepted, too: they go on to ends of their own.
+        await self._cluster.delete_job(key, CancellationPolicy.ORPHAN)
+
+    async def keep_log_early(self, job: JobStatus) -> None:
+        """Keep what a Job printed that has failed as soon as its pods have ended, which go then."""
+        await self._logs.keep(job.key, Stage.FAILED)
 
     async def memory_limit(self, seen: JobStatus) -> str:
         """Return the limit that a run exceeded, empty when it did not or nothing is known of it.

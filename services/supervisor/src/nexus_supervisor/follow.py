@@ -66,6 +66,8 @@ class Follower:
         if _is_left_to_the_sweep(status):
             return
         try:
+            if status.failing:
+                await self._enforcer.keep_log_early(status)
             limit = await self._enforcer.memory_limit(status)
             verdict = judge(status, now, self._patience, limit)
             if verdict is None:

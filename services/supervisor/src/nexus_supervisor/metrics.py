@@ -68,6 +68,12 @@ class SupervisorMetrics:
             ("cluster", "outcome"),
             registry=registry,
         )
+        self._kept_logs = Counter(
+            "nexus_supervisor_kept_logs",
+            "Failed runs whose log was to be kept, by what came of it: kept, none, lost",
+            ("cluster", "outcome"),
+            registry=registry,
+        )
         self._sweep = Histogram(
             "nexus_supervisor_sweep_duration_seconds",
             "Time of a sweep",
@@ -150,6 +156,10 @@ class SupervisorMetrics:
     def dropped(self, cluster: str, events: int) -> None:
         """Count events that were given up."""
         self._journal.labels(cluster, "dropped").inc(events)
+
+    def kept_log(self, cluster: str, outcome: str) -> None:
+        """Count a failed run whose log was to be kept; `none`: there was no log any more."""
+        self._kept_logs.labels(cluster, outcome).inc()
 
     def swept(self, cluster: str, seconds: float, at: float) -> None:
         """Record a sweep that ended well."""

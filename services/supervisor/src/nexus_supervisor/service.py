@@ -21,6 +21,7 @@ from nexus_core.web.server import listening, url_of
 from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.follow import Follower
+from nexus_supervisor.keep_logs import LogKeeper
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
@@ -92,7 +93,8 @@ def _look_after(
     metrics.watch_silence(name, cluster.silence)
     metrics.watch_circuit(cluster.circuit)
     settler = Settler(parts.store, parts.callback)
-    enforcer = Enforcer(parts, cluster, settler, metrics, chronicle)
+    keeper = LogKeeper(parts, cluster, settings.logs, metrics)
+    enforcer = Enforcer(parts, cluster, settler, keeper, metrics, chronicle)
     launcher = Launcher(
         parts.store,
         parts.payloads,

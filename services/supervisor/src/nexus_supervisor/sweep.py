@@ -12,7 +12,6 @@ from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, JobStatus
-from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.run_events import LATE, OWNER_GONE
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.sweep import (
@@ -218,10 +217,9 @@ class Sweeper:
 
     async def _remove_straggler(self, job: JobStatus, now: datetime) -> None:
         checkpoint = await self._store.find(job.key)
-        if is_straggler(job, checkpoint, now, self._thresholds):
+        if checkpoint and is_straggler(job, checkpoint, now, self._thresholds):
             log.info("job deleted, run finished before", request_id=job.key.request_id)
-            # The runs that it started are not asked: they end by themselves, or were cancelled.
-            await self._cluster.delete_job(job.key, CancellationPolicy.ORPHAN)
+            await self._enforcer.remove_job(job.key, checkpoint.lifecycle_stage)
             self._metrics.removed(self._cluster.name)
 
 

@@ -92,6 +92,8 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a container of it ever started."""
     refused: Trouble | None = None
     """Why it can make no pod, where its cluster said so."""
+    failing: bool = False
+    """Whether its cluster has given it up and is ending its pods; it has failed once they are."""
     finished_at: datetime | None = None
     reason: str = ""
     """Of the condition `Failed`, such as `BackoffLimitExceeded`; empty while there is none."""

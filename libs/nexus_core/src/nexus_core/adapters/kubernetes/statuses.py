@@ -47,6 +47,7 @@ def job_status(
         attended_at=job.status.start_time,
         started=_has_started(job, shown),
         refused=_refused(job, shown, complaints),
+        failing=end is None and _holds(job, "FailureTarget"),
         finished_at=_finished_at(job, end),
         reason=end.reason if end and failed else "",
         message=end.message if end and failed else "",
@@ -121,6 +122,10 @@ def _suspended(job: Job) -> Trouble | None:
 def _resumed_at(job: Job) -> datetime | None:
     condition = _condition(job, "False")
     return condition.last_transition_time if condition and not job.spec.suspend else None
+
+
+def _holds(job: Job, kind: str) -> bool:
+    return any((one.type, one.status) == (kind, "True") for one in job.status.conditions)
 
 
 def _condition(job: Job, status: str) -> JobCondition | None:
