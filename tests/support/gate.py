@@ -17,6 +17,9 @@ class Gate:
         self.host = "127.0.0.1"
         self.port = 0
         self.stuck = False
+        self.deaf = False
+        self.empty_handed = False
+        self.slow_by = 0.0
         self.ends: set[_End] = set()
         self.passed_on = 0
         """Bytes, in both directions."""
@@ -24,7 +27,8 @@ class Gate:
 
     async def open(self) -> None:
         """Let everything through, as before."""
-        self.stuck = False
+        self.stuck = self.deaf = self.empty_handed = False
+        self.slow_by = 0.0
         for end in self.ends:
             end.transport.resume_reading()
         if self._server is None:
@@ -39,6 +43,23 @@ class Gate:
             self._server = None
         for end in self.ends:
             end.transport.abort()
+
+    def answer_nobody(self) -> None:
+        """Pass on what is asked, and no answer: all is done, and nobody hears of it in time."""
+        self.deaf = True
+        for end in self.ends:
+            if not isinstance(end, _Entrance):
+                end.transport.pause_reading()
+
+    def dawdle(self, seconds: float) -> None:
+        """Pass on every answer so much later."""
+        self.slow_by = seconds
+
+    def hang_up(self) -> None:
+        """Take every connection, and end it in good order without a word."""
+        self.empty_handed = True
+        for end in self.ends:
+            end.transport.close()
 
     def stick(self) -> None:
         """Keep all connections and pass nothing on, as a server does that hangs."""
@@ -55,15 +76,28 @@ class _End(asyncio.Protocol):
     def __init__(self, gate: Gate, other: "_End | None" = None) -> None:
         self.gate = gate
         self.other = other
+        self._last_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.gate.ends.add(self)
-        if self.gate.stuck:
+        is_answering = not isinstance(self, _Entrance)
+        if self.gate.stuck or (self.gate.deaf and is_answering):
             self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
-        if self.other is not None:
+        loop = asyncio.get_running_loop()
+        delay = 0.0 if isinstance(self, _Entrance) else self.gate.slow_by
+        # Nothing overtakes what came before it, also once the gate is fast again.
+        at = max(loop.time() + delay, self._last_at + 1e-6)
+        if at - loop.time() > 1e-3:
+            self._last_at = at
+            loop.call_at(at, self._pass_on, data)
+        else:
+            self._pass_on(data)
+
+    def _pass_on(self, data: bytes) -> None:
+        if self.other is not None and not self.other.transport.is_closing():
             self.gate.passed_on += len(data)
             self.other.transport.write(data)
 
@@ -78,6 +112,9 @@ class _Entrance(_End):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        if self.gate.empty_handed:
+            self.transport.close()
+            return
         self.transport.pause_reading()
         self._way = asyncio.create_task(self._connect(), name="way through the gate")
 

@@ -90,8 +90,22 @@ async def submit_patiently(deployment: Deployment, algorithm: str) -> RunKey:
             await asyncio.sleep(0.5)  # what a client does between two tries
 
 
+def goes_away(gate: Gate, how: str) -> None:
+    match how:
+        case "dead":
+            gate.shut()
+        case "stuck":
+            gate.stick()
+        case "deaf":
+            gate.answer_nobody()
+        case "slow":
+            gate.dawdle(1.0)
+        case "empty-handed":
+            gate.hang_up()
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("how", ["dead", "stuck"])
+@pytest.mark.parametrize("how", ["dead", "stuck", "deaf", "slow", "empty-handed"])
 @pytest.mark.parametrize("server", ["cassandra", "s3", "kubernetes"])
 async def test_runs_before_during_and_after_an_outage_all_complete(
     deployment: Deployment, gates: Gates, algorithms: Algorithms, server: str, how: str
@@ -101,10 +115,7 @@ async def test_runs_before_during_and_after_an_outage_all_complete(
     gate = gates.by_name[server]
     runs = [await submit_patiently(deployment, algorithm) for _ in range(3)]
 
-    if how == "dead":
-        gate.shut()
-    else:
-        gate.stick()
+    goes_away(gate, how)
     during = [
         asyncio.create_task(submit_patiently(deployment, algorithm), name="a client")
         for _ in range(3)

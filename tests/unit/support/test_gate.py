@@ -102,3 +102,49 @@ async def test_a_stuck_gate_passes_on_once_it_is_opened(gate: Gate) -> None:
     await gate.open()
     assert await visitor.hear() == b"hello"
     visitor.leave()
+
+
+async def test_a_deaf_gate_lets_requests_through_and_no_answer(gate: Gate) -> None:
+    visitor = Visitor(gate)
+    await visitor.enter()
+    await visitor.say(b"a")
+    await visitor.hear()
+    gate.answer_nobody()
+    before = gate.passed_on
+    await visitor.say(b"hello")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(visitor.hear(), 0.05)
+    assert gate.passed_on == before + len(b"hello")
+    await gate.open()
+    assert await visitor.hear() == b"hello"
+    visitor.leave()
+
+
+async def test_a_slow_gate_answers_later_and_in_order(gate: Gate) -> None:
+    visitor = Visitor(gate)
+    await visitor.enter()
+    gate.dawdle(0.1)
+    began = asyncio.get_running_loop().time()
+    await visitor.say(b"one")
+    assert await visitor.hear() == b"one"
+    assert asyncio.get_running_loop().time() - began >= 0.1
+    await visitor.say(b"two")
+    await asyncio.sleep(0.05)
+    await gate.open()
+    await visitor.say(b"three")
+    heard = b""
+    while heard != b"twothree":
+        heard += await asyncio.wait_for(visitor.hear(), 5)
+    visitor.leave()
+
+
+async def test_an_empty_handed_gate_takes_connections_and_ends_them(gate: Gate) -> None:
+    visitor = Visitor(gate)
+    await visitor.enter()
+    gate.hang_up()
+    assert await visitor.hear() == b""
+    visitor.leave()
+    late = Visitor(gate)
+    await late.enter()
+    assert await late.hear() == b""
+    late.leave()
