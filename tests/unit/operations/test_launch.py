@@ -173,6 +173,26 @@ async def test_a_job_is_deleted_whose_run_was_ended_by_others_while_it_was_creat
     assert await world.stage(key) is stage
 
 
+@pytest.mark.parametrize("stage", [Stage.RUNNING, Stage.COMPLETED, Stage.FAILED])
+async def test_a_second_job_is_deleted_though_its_run_was_believed_to_wait(
+    world: World, launcher: Launcher, clock: ManualClock, stage: Stage
+) -> None:
+    key = await store_run(world)
+    world.cluster.open_gate.clear()
+    launch = asyncio.create_task(launcher.launch(await buffered(world, key)))
+    # Meanwhile others start it, its Job comes and goes, and what became of it is recorded.
+    running = StageChange(to=Stage.RUNNING, at=clock.now(), job_uid="the-first")
+    await world.stores.store.advance(key, running)
+    if stage is not Stage.RUNNING:
+        await world.stores.store.advance(key, StageChange(to=stage, at=clock.now()))
+    world.cluster.open_gate.set()
+
+    assert await launch is Launched.FINISHED_BEFORE
+
+    assert key not in world.cluster.living
+    assert await world.stage(key) is stage
+
+
 # Runs that waited long.
 
 

@@ -18,6 +18,7 @@ from nexus_core.domain.errors import (
 )
 from nexus_core.domain.job_manifest import RunUrls, renew_urls
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.observation import JobHandle
 from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.operations.payload_places import PayloadPlaces
 from nexus_core.operations.settle import Settler
@@ -149,9 +150,11 @@ class Launcher:
         advance = await self._store.advance(
             run.key, StageChange(to=Stage.RUNNING, at=now, sent_at=now, job_uid=handle.uid)
         )
-        if advance.applied or advance.stage in _JOB_ENDS_BY_ITSELF:
+        if advance.applied:
             return Launched.RUNNING
-        # Cancelled, or given up by a supervisor, while the Job was being created.
+        if advance.stage in _JOB_ENDS_BY_ITSELF and not await self._is_second(run.key, handle):
+            return Launched.RUNNING
+        # Cancelled, given up by a supervisor, or done and its Job gone, while this one was created.
         log.info("job deleted, run finished before", request_id=run.key.request_id)
         await cluster.delete_job(run.key)
         return Launched.FINISHED_BEFORE
@@ -168,6 +171,17 @@ class Launcher:
         if stage is Stage.BUFFERED:
             return None
         return Launched.RUNNING if stage is Stage.RUNNING else Launched.FINISHED_BEFORE
+
+    async def _is_second(self, key: RunKey, handle: JobHandle) -> bool:
+        """Tell whether a Job that was just created is a second one, after one that is gone.
+
+        Two at once have one name. But others may start a run, and see its end, while whoever is
+        about to create its Job is frozen, or waits for a connection.
+        """
+        if not handle.created:
+            return False
+        checkpoint = await self._store.find(key)
+        return checkpoint is not None and checkpoint.job_uid not in {"", handle.uid}
 
     async def _parent_was_cancelled(self, run: BufferedRun) -> bool:
         """Cancel a child whose parent was cancelled while the child was on its way in.
