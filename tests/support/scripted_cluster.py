@@ -100,7 +100,8 @@ class ScriptedCluster:
 
     async def find_job(self, key: RunKey) -> JobStatus | None:
         self._refuse()
-        return self._jobs.get(key)
+        job = self._jobs.get(key)
+        return job if job is not None and job.deleted_at is None else None
 
     async def delete_job(
         self, key: RunKey, policy: CancellationPolicy = CancellationPolicy.BACKGROUND

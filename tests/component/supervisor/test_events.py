@@ -12,7 +12,7 @@ from nexus_core.domain import observation
 from nexus_core.domain.checkpoint import Checkpoint
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.observation import JobPhase
+from nexus_core.domain.observation import JobPhase, PodPhase
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from support.calls import Client
 from support.clock import ManualClock
@@ -138,6 +138,37 @@ async def test_a_started_pod_is_a_running_run(
     assert run.lifecycle_stage is Stage.RUNNING
     assert (run.job_uid, run.sent_at) == (status.uid, status.created_at)
     assert key in world.cluster.living
+
+
+async def test_a_start_that_is_recorded_already_costs_no_write_and_is_looked_up_once(
+    world: World, supervisor: Client, trouble: Trouble
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    trouble.calls.clear()
+
+    for node in ("a", "b", "c"):
+        pod = a_pod_status(PodPhase.RUNNING, started_at=LONG_AGO, node=node)
+        world.cluster.tell(key, started=True, pods=(pod,))
+    await is_heard(world, supervisor, key)
+
+    assert len(trouble.answers("find")) == 1
+    assert not trouble.answers("advance")
+
+
+async def test_a_job_that_goes_is_left_to_the_sweep_which_remembers_how_it_was(
+    world: World, supervisor: Client, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    world.cluster.tell(key, **fails("DeadlineExceeded", "too long"), deleted_at=clock.now())
+    world.cluster.lose(key)
+    await is_heard(world, supervisor, key)
+    assert await world.stage(key) is Stage.RUNNING
+
+    await clock.advance(50)
+
+    async with asyncio.timeout(PATIENCE):
+        while await world.stage(key) is not Stage.DEADLINE_EXCEEDED:
+            await clock.advance(1)
 
 
 @pytest.mark.parametrize("reason", ["PodFailurePolicy", "BackoffLimitExceeded"])

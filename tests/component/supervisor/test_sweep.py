@@ -1,14 +1,18 @@
 """What no event told is found by a sweep, with the thresholds that operators get by default."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from nexus_core.domain import observation
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint, Lease
 from nexus_core.domain.errors import JobRejectedError, UnavailableError
+from nexus_core.domain.journal import RunEvent, RunEventKind
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
@@ -17,6 +21,7 @@ from nexus_core.settings.payloads import BufferConfig
 from nexus_supervisor.settings import Sweep
 from support.clock import ManualClock
 from support.meddling import meddled
+from support.observations import a_pod_status
 from support.runs import a_checkpoint, a_template_spec
 from support.services import World
 from support.stored_runs import a_real_job, store_run
@@ -25,6 +30,9 @@ from support.trouble import Trouble
 from support.waiting import until
 
 MINUTE = 60.0
+_DELETE_JOB = """
+DELETE FROM submission_buffer WHERE run = (SELECT run FROM checkpoints WHERE id = ?)
+"""
 
 
 async def recorded(world: World, key: RunKey) -> Checkpoint:
@@ -214,6 +222,42 @@ async def test_a_run_that_can_never_be_started_is_settled_and_holds_up_no_other(
     assert await world.stage(sound) is Stage.RUNNING
 
 
+async def test_a_late_run_whose_job_is_not_stored_any_more_is_settled(
+    world: World, clock: ManualClock
+) -> None:
+    key = await a_run_without_a_stored_job(world)
+    sweeper = a_sweeper(world)
+
+    await clock.advance(MINUTE + 1)
+    await sweeper.sweep()
+
+    run = await recorded(world, key)
+    assert run.lifecycle_stage is Stage.SCHEDULING_FAILED
+    assert run.algorithm_failure_cause == (
+        "The Job of the run is not stored any more: please send the request again."
+    )
+
+
+async def test_a_young_run_whose_job_is_not_seen_yet_is_waited_for(world: World) -> None:
+    await lives(world, "dead", seconds=0)
+    key = await a_run_without_a_stored_job(world, received_by_host="dead")
+
+    await a_sweeper(world).sweep()
+
+    assert await world.stage(key) is Stage.BUFFERED
+
+
+async def a_run_without_a_stored_job(world: World, **changes: str) -> RunKey:
+    """Store a run whose Job was kept for less long than it waited."""
+    now = world.clock.now()
+    run = a_checkpoint(received_at=now, last_modified=now, **changes)
+    await world.stores.store.accept(run, a_real_job(run))
+    with closing(sqlite3.connect(world.folder / "checkpoints.sqlite")) as database:
+        database.execute(_DELETE_JOB, (run.id,))
+        database.commit()
+    return run.key
+
+
 async def test_a_run_that_was_never_accepted_is_given_up(world: World, clock: ManualClock) -> None:
     key = await store_run(world, Stage.NEW)
     sweeper = a_sweeper(world)
@@ -285,6 +329,125 @@ async def _no_jobs() -> AsyncIterator[JobStatus]:
     none: tuple[JobStatus, ...] = ()
     for job in none:
         yield job
+
+
+async def test_of_a_job_that_went_unseen_the_journal_says_how_it_ended(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    world.cluster.lose(key)
+    ended = RunEvent(
+        key=key,
+        at=clock.now(),
+        kind=RunEventKind.JOB_ENDED,
+        reason="DeadlineExceeded",
+        message="Job was active longer than specified deadline",
+    )
+    await world.stores.journal.record([ended])
+    await clock.advance(MINUTE + 1)
+
+    await a_sweeper(world).sweep()
+
+    run = await recorded(world, key)
+    assert run.lifecycle_stage is Stage.DEADLINE_EXCEEDED
+    assert run.algorithm_failure_details == "Job was active longer than specified deadline"
+
+
+async def test_a_job_that_somebody_is_deleting_is_given_up_after_a_grace(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    await clock.advance(10 * MINUTE)
+    world.cluster.become(key, started=True, deleted_at=clock.now())
+    sweeper = a_sweeper(world)
+
+    await clock.advance(MINUTE - 1)
+    await sweeper.sweep()
+    assert await world.stage(key) is Stage.RUNNING
+
+    await clock.advance(2)
+    await sweeper.sweep()
+    run = await recorded(world, key)
+    assert run.lifecycle_stage is Stage.FAILED
+    assert "gone" in run.algorithm_failure_cause
+    assert run.algorithm_failure_details.startswith("Deleted at ")
+
+
+async def test_a_run_whose_job_was_deleted_before_its_start_was_recorded_gets_no_second_one(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world)
+    await world.cluster.create_job(key, a_real_job(await recorded(world, key)).manifest)
+    sweeper = a_sweeper(world)
+    await clock.advance(MINUTE + 1)
+    world.cluster.become(key, deleted_at=clock.now())
+    await sweeper.sweep()
+    world.cluster.lose(key)
+
+    await clock.advance(MINUTE + 1)
+    await sweeper.sweep()
+
+    assert world.cluster.creations[key] == 1
+    assert await world.stage(key) is Stage.FAILED
+
+
+async def test_an_image_that_can_not_be_pulled_is_given_up_after_some_tries(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    await clock.advance(10 * MINUTE)
+    trouble = observation.Trouble(reason="ErrImagePull", message="not found")
+    world.cluster.become(key, pods=(a_pod_status(waiting=trouble),))
+    sweeper = a_sweeper(world)
+
+    await sweeper.sweep()
+    await clock.advance(44)
+    await sweeper.sweep()
+    assert await world.stage(key) is Stage.RUNNING
+
+    await clock.advance(2)
+    await sweeper.sweep()
+    run = await recorded(world, key)
+    assert run.lifecycle_stage is Stage.SCHEDULING_FAILED
+    assert run.algorithm_failure_details == "not found"
+    assert key not in world.cluster.living
+
+
+async def test_after_a_restart_a_supervisor_is_only_more_patient(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world, Stage.RUNNING)
+    trouble = observation.Trouble(reason="ErrImagePull")
+    world.cluster.become(key, pods=(a_pod_status(waiting=trouble),))
+    await clock.advance(MINUTE)
+    await a_sweeper(world).sweep()
+    await clock.advance(44)
+
+    again = a_sweeper(world)
+    await again.sweep()
+    assert await world.stage(key) is Stage.RUNNING
+
+    await clock.advance(46)
+    await again.sweep()
+    assert await world.stage(key) is Stage.SCHEDULING_FAILED
+
+
+@pytest.mark.parametrize("stage", [Stage.BUFFERED, Stage.RUNNING])
+async def test_a_suspended_job_is_left_alone_however_long(
+    world: World, clock: ManualClock, stage: Stage
+) -> None:
+    key = await store_run(world, stage)
+    if stage is Stage.BUFFERED:
+        await world.cluster.create_job(key, a_real_job(await recorded(world, key)).manifest)
+    suspended = observation.Trouble(reason="JobSuspended", since=clock.now())
+    world.cluster.become(key, suspended=suspended, attended_at=clock.now())
+    await clock.advance(1000 * MINUTE)
+
+    await a_sweeper(world).sweep()
+
+    assert await world.stage(key) is Stage.RUNNING
+    assert world.cluster.creations[key] == 1
+    assert not world.cluster.deletions
 
 
 async def test_a_job_that_succeeded_without_a_completion_has_failed_after_a_grace(

@@ -80,6 +80,15 @@ def test_the_last_that_was_seen_of_a_job_is_remembered_when_it_goes() -> None:
     assert memory.last_of(KEY) == gone
 
 
+def test_a_job_that_is_listed_again_is_not_gone() -> None:
+    memory = RunMemory()
+    memory.saw(msgspec.structs.replace(RUNNING, deleted_at=at(9)), at(9))
+    memory.saw(msgspec.structs.replace(RUNNING, uid="another"), at(10))
+    assert memory.last_of(KEY) is not None
+    memory.saw(RUNNING, at(11))
+    assert memory.last_of(KEY) is None
+
+
 def test_a_run_is_known_to_run_by_this_very_job() -> None:
     memory = RunMemory()
     assert not memory.is_known_to_run(RUNNING)

@@ -1,14 +1,16 @@
 """Not believing at once that most Jobs of a cluster are gone."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import structlog
 
-from nexus_core.domain.checkpoint import OpenRun
 from nexus_core.domain.sweep import Thresholds, is_mass_loss
 from nexus_core.ports.clock import Clock
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class Brake:
@@ -24,8 +26,8 @@ class Brake:
         self._clock = clock
         self._since: float | None = None
 
-    def let_through(self, lost: Sequence[OpenRun], found: int) -> Sequence[OpenRun]:
-        """Return which of the runs without a Job may be given up in this sweep.
+    def let_through(self, lost: Sequence[T], found: int) -> Sequence[T]:
+        """Return what of all that is to be done about runs without a Job may be done now.
 
         `found` is how many open runs have theirs.
         """

@@ -45,6 +45,9 @@ class RunMemory:
         if status.deleted_at is not None:
             # The last try says all that there is to say of a Job that is gone.
             self._gone.put(status.key, msgspec.structs.replace(status, pods=status.pods[-1:]))
+        elif (gone := self._gone.get(status.key)) is not None and gone.uid == status.uid:
+            # A cluster that had listed less than it has may list it again.
+            del self._gone[status.key]
         pods = tuple(self._dated(pod, now) for pod in status.pods)
         return status if pods == status.pods else msgspec.structs.replace(status, pods=pods)
 

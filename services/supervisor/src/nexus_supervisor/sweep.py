@@ -12,6 +12,7 @@ from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, JobStatus
+from nexus_core.domain.recall import recalled
 from nexus_core.domain.run_events import LATE, OWNER_GONE
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.sweep import (
@@ -22,9 +23,10 @@ from nexus_core.domain.sweep import (
     Submit,
     Thresholds,
     decide_run,
+    is_jobless,
     is_straggler,
 )
-from nexus_core.domain.verdicts import job_is_gone, job_is_not_stored, job_is_unusable
+from nexus_core.domain.verdicts import Verdict, job_is_not_stored, job_is_unusable
 from nexus_core.operations.launch import BufferedRun, Launcher
 from nexus_core.ports.cluster import Cluster
 from nexus_core.telemetry.news import News
@@ -61,6 +63,7 @@ class Sweeper:
         self._store = parts.store
         self._index = parts.index
         self._leases = parts.leases
+        self._journal = parts.journal
         self._clock = parts.clock
         self._cluster = cluster
         self._enforcer = enforcer
@@ -118,23 +121,23 @@ class Sweeper:
         now = self._clock.now()
         jobs = {job.key: self._look_at(job, now) async for job in self._cluster.jobs()}
         seen: set[RunKey] = set()
-        lost: list[OpenRun] = []
+        lost: list[tuple[RunKey, Verdict]] = []
         async for run, owner_lost in self._open_runs(now):
             if run.key in seen:
                 continue
             seen.add(run.key)
-            job = jobs.get(run.key) or self._memory.last_of(run.key)
+            job = jobs.get(run.key) or await self._last_known(run, now)
             limit = await self._enforcer.memory_limit(job) if job else ""
             action = decide_run(
                 run, job, now, self._thresholds, owner_lost=owner_lost, memory_limit=limit
             )
             if isinstance(action, GiveUp):
-                lost.append(run)
+                lost.append((run.key, action.verdict))
             elif action is not None:
                 yield run.key, partial(self._carry_out, run, action)
         self._metrics.missing(self._cluster.name, len(lost))
-        for run in self._brake.let_through(lost, len(seen & jobs.keys())):
-            yield run.key, partial(self._give_up, run)
+        for key, verdict in self._brake.let_through(lost, len(seen & jobs.keys())):
+            yield key, partial(self._give_up, key, verdict)
         for job in jobs.values():
             if job.key not in seen and _may_straggle(job, now, self._thresholds):
                 yield job.key, partial(self._remove_straggler, job, now)
@@ -142,6 +145,18 @@ class Sweeper:
     def _look_at(self, job: JobStatus, now: datetime) -> JobStatus:
         self._chronicle.saw(job)
         return self._memory.saw(job, now)
+
+    async def _last_known(self, run: OpenRun, now: datetime) -> JobStatus | None:
+        """Return how the Job of a run was that has none now; None where nobody saw it go."""
+        last = self._memory.last_of(run.key)
+        if last is not None or not is_jobless(run, now, self._thresholds):
+            return last
+        try:
+            return recalled(run.key, await self._journal.events(run.key))
+        except UnavailableError as error:
+            # It only says more of what is so anyway.
+            log.warning("journal not asked", request_id=run.key.request_id, error=str(error))
+            return None
 
     async def _open_runs(self, now: datetime) -> AsyncIterator[tuple[OpenRun, bool]]:
         """Go through all runs that something may be wrong with; True: their scheduler is gone."""
@@ -170,12 +185,12 @@ class Sweeper:
                 yield run
             after = _cursor(page[-1])
 
-    async def _give_up(self, run: OpenRun) -> None:
+    async def _give_up(self, key: RunKey, verdict: Verdict) -> None:
         """Finish a run whose Job was not listed, unless it is there all the same."""
-        if await self._cluster.find_job(run.key) is None:
-            await self._enforcer.finish(run.key, job_is_gone())
+        if await self._cluster.find_job(key) is None:
+            await self._enforcer.finish(key, verdict)
         else:
-            log.warning("job was not listed", request_id=run.key.request_id)
+            log.warning("job was not listed", request_id=key.request_id)
 
     async def _carry_out(self, run: OpenRun, action: Action) -> None:
         match action:

@@ -112,9 +112,13 @@ def decide_run(
     if run.stage is Stage.BUFFERED:
         late = now - run.received_at >= thresholds.late_after
         return Submit(owner_lost) if late or owner_lost else None
-    if now - run.last_modified >= thresholds.job_missing_grace:
-        return GiveUp(job_is_gone())
-    return None
+    return GiveUp(job_is_gone()) if is_jobless(run, now, thresholds) else None
+
+
+def is_jobless(run: OpenRun, now: datetime, thresholds: Thresholds) -> bool:
+    """Tell whether a run without a Job should have had one for long enough."""
+    is_late = now - run.last_modified >= thresholds.job_missing_grace
+    return run.stage is Stage.RUNNING and is_late
 
 
 def is_mass_loss(lost: int, found: int) -> bool:
@@ -156,7 +160,8 @@ def _decide_new(run: OpenRun, now: datetime, thresholds: Thresholds) -> Settle |
 
 def _decide_by_verdict(run: OpenRun, job: JobStatus, verdict: Verdict | None) -> Action | None:
     if verdict is not None and verdict.stage.finished:
-        return Settle(verdict)
+        goes_unended = job.phase is JobPhase.ACTIVE and job.deleted_at is not None
+        return GiveUp(verdict) if goes_unended else Settle(verdict)
     # RUNNING means that the Job was created; whether its container has started is not asked.
     if run.stage is Stage.BUFFERED:
         return MarkRunning(job.uid, job.created_at)

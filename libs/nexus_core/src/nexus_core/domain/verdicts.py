@@ -69,6 +69,7 @@ def job_is_gone(last: JobStatus | None = None) -> Verdict:
     """
     details = ""
     if last is not None and last.deleted_at is not None:
+        # How its container ended is not how its Job did: another try may have been to come.
         details = f"Deleted at {last.deleted_at:%Y-%m-%dT%H:%M:%SZ}, before it had ended."
     return Verdict(
         stage=Stage.FAILED,
