@@ -260,6 +260,15 @@ async def test_a_check_that_is_broken_itself_is_no_answer_and_ends_nothing(
     assert part.circuit.condition.reason == "its check failed: RuntimeError"
 
 
+@pytest.mark.parametrize(("retry_after", "state"), [(None, "open"), (1.0, "closed")])
+async def test_a_part_that_may_not_be_asked_is_of_no_use_and_one_that_is_busy_is(
+    part: Part, clock: ManualClock, retry_after: float | None, state: str
+) -> None:
+    part.error = NotNowError("cannot list Jobs", retry_after)
+    await clock.advance(60)
+    assert state_of(part) == state
+
+
 async def test_an_outage_is_logged_once_and_so_is_its_end(part: Part, clock: ManualClock) -> None:
     with capture_logs() as logs:
         break_off(part)

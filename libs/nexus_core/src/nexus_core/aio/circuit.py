@@ -214,7 +214,7 @@ class Circuit:
     def _ended(self, began: int, error: BaseException | None, *, is_probe: bool) -> None:
         if began != self.openings or (not is_probe and not self.is_closed):
             return
-        if isinstance(error, UnavailableError) and not isinstance(error, NotNowError):
+        if isinstance(error, UnavailableError) and _is_failure(error, is_probe=is_probe):
             self._failed(error)
         elif error is None or isinstance(error, NexusError):
             self._answered()
@@ -243,6 +243,14 @@ class _Call:
         trace: TracebackType | None,
     ) -> None:
         self._circuit._ended(self._began, error, is_probe=self._is_probe)  # noqa: SLF001 - likewise
+
+
+def _is_failure(error: UnavailableError, *, is_probe: bool) -> bool:
+    """Tell whether an error says that the part is away, or of no use."""
+    if not isinstance(error, NotNowError):
+        return True
+    # Who may not even ask, for the lack of a right, can do nothing with the part.
+    return is_probe and error.retry_after is None
 
 
 async def _answer(ping: Callable[[], Awaitable[None]]) -> None:
