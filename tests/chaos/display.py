@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
-from chaos.clients import Clients, Outcome
+from chaos.clients import Clients
 from chaos.deeds import Act
 from chaos.mischief import Mischief
+from chaos.outcome import Outcome
 from chaos.rules import RULES, Violation
 from chaos.world import World
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as with_
 
-from chaos.clients import Outcome
+from chaos.endings import allowed_endings
 from chaos.history import Changed, Ending, JobMade, Line, PayloadRead, Seen, Started
 from chaos.orders import Kind, Order, Sending
-from chaos.rules import RULES, Evidence, allowed_endings, violations
+from chaos.outcome import Outcome
+from chaos.rules import RULES, Evidence, violations
 from chaos.world import LiveJob, Row
 from nexus_core.domain.names import RunKey
 
@@ -181,8 +182,8 @@ def test_every_rule_is_broken_here() -> None:
 
 
 def ends_well(outcome: Outcome, ending: Ending) -> bool:
-    row = Row(run=RunKey(outcome.algorithm, RUN.request_id), label="order-7", ending=ending)
-    return any(allowed.is_met_by(row) for allowed in allowed_endings(outcome))
+    run = RunKey(outcome.algorithm, RUN.request_id)
+    return any(allowed.is_met_by(run, ending) for allowed in allowed_endings(outcome))
 
 
 CANCELLED = Ending(stage="CANCELLED", cause="Cancelled by order-7.")
