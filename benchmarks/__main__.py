@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contest import CLIENTS, Contestant, Server, compete
+from benchmarks.embedded_sweeps import OURS, measure_sweeps
 from benchmarks.fill import fill
 from benchmarks.footprint import idle_share, queued_bytes
 from benchmarks.steps import steps_in
+from benchmarks.sweeps import LATE, OPEN, SweptStore
 from benchmarks.workload import completions, run_requests
 from nexus_core.domain.stages import Stage
 from nexus_core.settings.sections import ServiceSettings
@@ -21,6 +23,10 @@ _QUEUED = 10_000
 
 # More than a receiver takes in all its turns together.
 _COMPLETIONS_A_SECOND = 12_000
+
+
+# They are short, and wait for the disk: one by one they differ widely.
+_SWEEPS_A_ROUND = 5
 
 
 class Row(NamedTuple):
@@ -45,8 +51,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nexus-bench-") as scratch:
         folder = Path(scratch)
         contestants = _contestants(folder, options.rows, options.rounds, options.seconds)
+        # First: the contest leaves runs behind that nobody has started.
+        sweeps = _sweeps(folder, options.rows, options.rounds)
         compete(contestants, options.rounds, options.seconds)
-        rows = [*_speed(contestants), *_footprint(folder, options.idle)]
+        rows = [*_speed(contestants), *sweeps, *_footprint(folder, options.idle)]
         print(
             f"\n{CLIENTS} clients, bodies of 1 KiB, servers on one core, the load on another;\n"
             f"medians of {options.rounds} rounds of {options.seconds:g} s each\n"
@@ -81,6 +89,10 @@ def _store(folder: Path) -> Path:
     """Return the file of an empty store, made by the server that will use it."""
     with Server("accept-embedded", folder):
         pass
+    return _file(folder)
+
+
+def _file(folder: Path) -> Path:
     return ServiceSettings(data_path=str(folder)).store_file
 
 
@@ -105,6 +117,45 @@ def _row(contestant: Contestant, bare: Contestant, wanted: float | None) -> Row:
     )
 
 
+def _sweeps(folder: Path, rows: int, rounds: int) -> list[Row]:
+    files = {
+        f"{count:,}": _file(folder / name) for name, count in (("small", 1_000), ("large", rows))
+    }
+    (few, many), removal = measure_sweeps(files, rounds)
+    what = f"sweep of {OPEN:,} open runs, {LATE} late, SQLite"
+    share = many.share_of(few)
+    return [
+        Row(f"{what}, {few.name} finished", _of_sweep(few), "", ""),
+        Row(f"{what}, {many.name} finished", _of_sweep(many), "", ""),
+        Row("… many finished against few", "", f"{share:.2f}", "≥ 0.90", share >= 0.9),
+        Row(
+            f"round of removal, nothing due, {many.name} finished",
+            f"{removal.idle_milliseconds:.1f} ms, {removal.idle_queries} queries",
+            "",
+            "",
+        ),
+        Row(
+            "records removed",
+            f"{removal.rate:>6,.0f}/s {removal.cpu[OURS]:>4.0f} µs CPU",
+            "",
+            "",
+        ),
+        Row(
+            "p99 of an accept: alone, beside removal",
+            f"{removal.accept_alone:.1f}, {removal.accept_beside:.1f} ms",
+            "",
+            "",
+        ),
+    ]
+
+
+def _of_sweep(store: SweptStore) -> str:
+    return (
+        f"{store.milliseconds:.0f} ms, {store.cpu_milliseconds(OURS):.0f} ms CPU, "
+        f"{store.asked:.0f} queries"
+    )
+
+
 def _footprint(folder: Path, idle_seconds: float) -> list[Row]:
     queued = queued_bytes(_QUEUED, folder / "instant") / 1e6
     idle = idle_share(folder / "idle", idle_seconds) * 100
@@ -119,7 +170,7 @@ def _print(rows: Sequence[Row]) -> None:
     width = max(len(row.what) for row in rows)
     for row in [heads, *rows]:
         verdict = {None: "", True: "met", False: "MISSED"}[row.met]
-        print(f"{row.what:<{width}}  {row.figure:>22}  {row.share:>5}  {row.wanted:>7}  {verdict}")
+        print(f"{row.what:<{width}}  {row.figure:>30}  {row.share:>5}  {row.wanted:>7}  {verdict}")
 
 
 def _print_steps(folder: Path, bare: Contestant) -> None:

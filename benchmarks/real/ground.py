@@ -125,7 +125,7 @@ async def open_ground(description: Description) -> AsyncIterator[Ground]:
             await _install_definitions(ground)
             await stack.enter_async_context(_namespace(ground))
             stack.push_async_callback(_empty_bucket, ground)
-            await stack.enter_async_context(_keyspace(ground))
+            await stack.enter_async_context(keyspace(ground))
             yield ground
 
 
@@ -199,7 +199,8 @@ async def _create(connection: Connection, path: str, manifest: dict[str, Any]) -
 
 
 @asynccontextmanager
-async def _keyspace(ground: Ground) -> AsyncIterator[None]:
+async def keyspace(ground: Ground) -> AsyncIterator[None]:
+    """Make the keyspace of a ground with all tables; it goes with the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "nexus_schema", "apply"),
         *("--create-keyspace", "--replication", "1"),

@@ -8,7 +8,10 @@ import psutil
 from benchmarks.real.contests import Contest
 from benchmarks.real.cpu import LOAD
 from benchmarks.real.round_trips import RoundTrips
+from benchmarks.real.swept import OURS, SERVERS, Swept
 from benchmarks.real.turns import Contestant, share, together
+from benchmarks.removals import RemovalCost
+from benchmarks.sweeps import LATE, OPEN
 
 WANTED = 0.7
 """Of the slowest server's own rate."""
@@ -95,3 +98,42 @@ def print_round_trips(counts: Iterable[RoundTrips], runs: int) -> None:
         print(
             f"{one.what:<36}{one.designed:>9}{one.each(runs):>9}{one.beside(runs):>22}  {verdict}"
         )
+
+
+SWEEP_WANTED = 0.9
+"""Of the speed beside few finished runs. Rounds of one and the same differ by about a tenth."""
+
+
+def print_sweeps(swept: Swept) -> None:
+    """Print what sweeps cost beside few finished runs and beside many, and removal."""
+    few, many = swept.stores
+    print(
+        f"\nSweeps of {OPEN:,} open runs, {LATE} of which are late, on Cassandra\n"
+        f"Writing {many.name} finished runs took {swept.filled_in:.0f} s\n"
+    )
+    print(f"{'':<36}{'ms':>9}{'from, to':>16}{'our CPU':>9}{'Cassandra':>11}{'queries':>9}")
+    for store in swept.stores:
+        times = [cost.seconds * 1e3 for cost in store.costs]
+        cpu = "".join(
+            f"{store.cpu_milliseconds(whose):>{width},.0f}"
+            for whose, width in ((OURS, 9), (SERVERS, 11))
+        )
+        spread = f"{min(times):,.0f}-{max(times):,.0f}"
+        name = f"{store.name} finished"
+        print(f"{name:<36}{store.milliseconds:>9,.0f}{spread:>16}{cpu}{store.asked:>9,.0f}")
+    share = many.share_of(few)
+    wanted = f"≥ {SWEEP_WANTED:.2f}  {_VERDICTS[share >= SWEEP_WANTED]}"
+    print(f"{'many finished against few':<36}{share:>9.2f}   {wanted}")
+    _print_removal(swept.removal)
+
+
+def _print_removal(removal: RemovalCost) -> None:
+    cpu = ", ".join(f"{spent:,.0f} µs {whose}" for whose, spent in removal.cpu.items())
+    print(
+        f"\nRemoval beside them\n"
+        f"a round with nothing to remove    {removal.idle_milliseconds:.1f} ms, "
+        f"{removal.idle_queries} queries\n"
+        f"records removed                   {removal.rate:,.0f}/s, each {cpu}\n"
+        f"p99 of an accept                  {removal.accept_alone:.1f} ms alone, "
+        f"{removal.accept_beside:.1f} ms beside removal"
+    )
