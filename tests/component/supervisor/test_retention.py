@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.observation import JobStatus
 from nexus_core.domain.retirement import Kept
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
 from nexus_core.ports.payload_store import Content
@@ -16,6 +18,7 @@ from nexus_core.settings.values import Duration
 from nexus_supervisor.settings import Retention
 from support.calls import Client
 from support.clock import ManualClock
+from support.meddling import meddled
 from support.receiver_client import metric
 from support.retiring import a_retirer, a_search
 from support.services import World
@@ -264,6 +267,42 @@ async def test_a_record_waits_while_the_cluster_of_its_job_is_away(
     assert not await left(world, key)
 
 
+async def test_the_jobs_of_a_cluster_are_listed_once_for_many_portions(
+    world: World, clock: ManualClock
+) -> None:
+    for _ in range(6):
+        await a_run(world)
+    await clock.advance(31 * DAY)
+    listings = 0
+
+    def jobs() -> AsyncIterator[JobStatus]:
+        nonlocal listings
+        listings += 1
+        return world.cluster.jobs()
+
+    counted = meddled(world.cluster, jobs=jobs)
+    retirer = a_retirer(world, Retention(portion=2), clusters={counted.name: counted})
+    await retirer.retire()
+
+    assert listings == 1
+
+
+# What others wrote.
+
+
+async def test_a_run_under_a_name_of_others_holds_up_no_removal(
+    world: World, clock: ManualClock
+) -> None:
+    theirs = await store_run(world, Stage.COMPLETED, algorithm="Their_Algorithm")
+    ours = await a_run(world)
+    await clock.advance(31 * DAY)
+
+    await a_retirer(world).retire()
+
+    assert not await left(world, ours)
+    assert await world.stores.store.find(theirs) is None
+
+
 # Content without a run.
 
 
@@ -402,6 +441,27 @@ async def test_a_round_that_hangs_holds_up_no_sweep(
         assert after >= before + 3
         assert await rounds(supervisor) == 0
         gate.set()
+
+
+async def test_a_fault_of_removal_is_no_end_of_the_supervisor(
+    world: World, clock: ManualClock, trouble: Trouble
+) -> None:
+    key = await a_run(world)
+    await clock.advance(31 * DAY)
+    async with world.supervisor() as url:
+        supervisor = Client(world.session, url)
+        trouble.breaks("ended", error=RuntimeError("nobody thought of it"))
+        await until(lambda: clock.sleepers == 3)
+        await clock.advance(MINUTE)
+        await until(lambda: clock.sleepers == 3)
+        assert await left(world, key) == ALL
+
+        trouble.is_over()
+        await clock.advance(MINUTE)
+        async with asyncio.timeout(10):
+            while not await rounds(supervisor):
+                pass
+        assert not await left(world, key)
 
 
 async def test_while_the_store_is_away_a_round_is_tried_once_an_interval(

@@ -1,22 +1,24 @@
 """Removing what is kept of runs, a kind at a time. Every removal may be repeated."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 import structlog
 
 from nexus_core.domain.acceptance import payload_serialization
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.domain.retirement import Kept
 from nexus_core.operations.payload_places import PayloadPlaces
+from nexus_core.ports.cluster import Cluster
 from nexus_core.ports.payload_store import Content, PayloadStore
 from nexus_supervisor.parts import SupervisorParts
 
 log = structlog.get_logger()
 
-Remove = Callable[[Sequence[RunKey]], Awaitable[None]]
+_LISTING_LASTS = 60.0
+"""Seconds. No Job comes any more for a run that ended long ago."""
 
 
 class Removals:
@@ -31,6 +33,9 @@ class Removals:
         self._payloads = parts.payloads
         self._buffered = parts.buffered_payloads
         self._clusters = parts.clusters
+        self._clock = parts.clock
+        self._living: dict[RunKey, Cluster] = {}
+        self._listed_at: float | None = None
         self._places = asyncio.Semaphore(parallel)
 
     @property
@@ -85,19 +90,35 @@ class Removals:
 
         Those of other clusters are their own supervisors' to delete, a minute after the run ended.
         """
-        leaving = set(keys)
-        for cluster in self._clusters.values():
-            living = [status.key async for status in cluster.jobs() if status.key in leaving]
-            for key in living:
+        await self._list_jobs()
+        for key in keys:
+            if cluster := self._living.get(key):
                 log.info("job deleted, its run has had its time", request_id=key.request_id)
                 await cluster.delete_job(key, CancellationPolicy.ORPHAN)
+                del self._living[key]
+
+    async def _list_jobs(self) -> None:
+        """Find out which Jobs there are, once for many portions."""
+        now = self._clock.monotonic()
+        if self._listed_at is not None and now - self._listed_at < _LISTING_LASTS:
+            return
+        self._living = {
+            status.key: cluster
+            for cluster in self._clusters.values()
+            async for status in cluster.jobs()
+        }
+        self._listed_at = now
 
     async def _each(self, removals: Iterable[Awaitable[None]]) -> None:
         """Let all come to their end, a few at a time; then raise what went wrong with one."""
 
         async def one(removal: Awaitable[None]) -> None:
             async with self._places:
-                await removal
+                try:
+                    await removal
+                except InvalidInputError as error:
+                    # A name that others gave. We store nothing under such, so nothing is there.
+                    log.debug("no content can be stored for a run", error=str(error))
 
         outcomes = await asyncio.gather(*map(one, removals), return_exceptions=True)
         troubles = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

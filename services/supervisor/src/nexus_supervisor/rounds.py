@@ -65,6 +65,10 @@ class RetentionRounds:
             if self._news.is_new(str(error)):
                 log.warning("removal broke off", error=str(error))
             return False
+        except Exception:
+            # A fault of ours, that is no reason for sweeps to end.
+            log.exception("removal failed")
+            return False
         if self._news.is_over():
             log.info("removal gets through again")
         return more
