@@ -9,6 +9,8 @@ from typing import Any
 import trustme
 import yaml
 
+from tools.testbed.description import KubernetesDescription
+
 
 def a_kubeconfig(path: Path, server: str, *, ca: bytes = b"", **user: Any) -> Path:
     """Write a kubeconfig of one context, whose user has the given fields (`_` for `-`)."""
@@ -25,6 +27,14 @@ def a_kubeconfig(path: Path, server: str, *, ca: bytes = b"", **user: Any) -> Pa
     }
     path.write_text(yaml.safe_dump(tree))
     return path
+
+
+def lead_through(kubernetes: KubernetesDescription, url: str, folder: Path) -> Path:
+    """Write the kubeconfigs of the shards anew, with another URL; return their folder."""
+    for file in Path(kubernetes.shards_folder).glob("*.kubeconfig"):
+        text = file.read_text("utf-8").replace(kubernetes.endpoint, url)
+        (folder / file.name).write_text(text, "utf-8")
+    return folder
 
 
 def a_plugin(folder: Path, script: str, **more: Any) -> dict[str, Any]:

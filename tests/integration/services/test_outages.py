@@ -15,7 +15,7 @@ from nexus_core.domain.names import RunKey
 from support.algorithms import Algorithms
 from support.deployment import Deployment, Servers, a_deployment
 from support.gate import Gate, a_gate
-from tools.testbed.description import KubernetesDescription
+from support.kubeconfigs import lead_through
 from tools.testbed.kubernetes.outcomes import Outcome
 
 pytestmark = [
@@ -64,14 +64,6 @@ async def deployment(servers: Servers, gates: Gates, tmp_path: Path) -> AsyncIte
     )
     async with a_deployment(behind) as deployment:
         yield deployment
-
-
-def lead_through(kubernetes: KubernetesDescription, url: str, folder: Path) -> Path:
-    """Write the kubeconfigs of the shards anew, with another URL; return their folder."""
-    for file in Path(kubernetes.shards_folder).glob("*.kubeconfig"):
-        text = file.read_text("utf-8").replace(kubernetes.endpoint, url)
-        (folder / file.name).write_text(text, "utf-8")
-    return folder
 
 
 async def submit_patiently(deployment: Deployment, algorithm: str) -> RunKey:

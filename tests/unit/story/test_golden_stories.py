@@ -257,6 +257,23 @@ FINISHED = {
         "configuration of its template.",
         'configmap "settings" not found',
     ),
+    "never-ran-without-its-program": Way()
+    .submitted(0.3)
+    .saw(K.SCHEDULED, 1, "pod-1")
+    .saw(
+        K.ENDED,
+        1,
+        "pod-1",
+        reason="StartError",
+        message='exit code 128: exec: "no-such-program": executable file not found in $PATH',
+    )
+    .finished(
+        1.5,
+        Stage.SCHEDULING_FAILED,
+        "The container of the algorithm could not be started: check the command and the "
+        "configuration of its template.",
+        'exec: "no-such-program": executable file not found in $PATH',
+    ),
     "never-ran-for-lack-of-nodes": Way()
     .submitted(0.3)
     .saw(

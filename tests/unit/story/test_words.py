@@ -10,10 +10,11 @@ from nexus_core.domain.story.words import counted, ordinal, rate, spoken
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-3, "0 s"),
-        (0, "0 s"),
-        (0.04, "0 s"),
-        (0.36, "0.4 s"),
+        (-3, "0 ms"),
+        (0, "0 ms"),
+        (0.0042, "4 ms"),
+        (0.36, "360 ms"),
+        (2.36, "2.4 s"),
         (9.96, "10 s"),
         (10.4, "10 s"),
         (59.6, "1 min"),

@@ -13,7 +13,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.domain.story import advice
 from nexus_core.domain.story.facts import Facts, Step, What
 from nexus_core.domain.story.words import ordinal
-from nexus_core.domain.troubles import OUT_OF_MEMORY
+from nexus_core.domain.troubles import NEVER_RAN, OUT_OF_MEMORY
 
 # 128 + SIGKILL, 128 + SIGTERM: somebody ended it.
 _KILLED = ("exit code 137", "exit code 143")
@@ -111,8 +111,17 @@ def _plain(what: What, sentence: str, advise: Callable[[Checkpoint], str] = lamb
     return tell
 
 
+def _scheduled(told: Told) -> Step:
+    # The cluster of one machine has no nodes to name.
+    node = told.event.reason
+    where = f"was given node '{node}'" if node else "was given its place"
+    return Step(at=told.event.at, what=What.SCHEDULED, sentence=f"{told.pod} {where}.")
+
+
 def _ended(told: Told) -> Step:
     event, run = told.event, told.run
+    if event.reason in NEVER_RAN:
+        return _not_run(told)
     code, _, words = event.message.partition(": ")
     if event.reason == OUT_OF_MEMORY:
         limit = advice.memory_limit(run)
@@ -131,6 +140,17 @@ def _ended(told: Told) -> Step:
         what=What.KILLED if killed else What.ENDED,
         sentence=f"{told.algorithm} {how}.",
         details=words,
+    )
+
+
+def _not_run(told: Told) -> Step:
+    event = told.event
+    return Step(
+        at=event.at,
+        what=What.CONTAINER_NOT_CREATED,
+        sentence=f"{told.pod} could not run its program.",
+        details=event.message.partition(": ")[2] or event.message,
+        advice=advice.CONTAINER,
     )
 
 
@@ -181,7 +201,7 @@ _TELLERS: Mapping[RunEventKind, Teller] = MappingProxyType(
         RunEventKind.UNSCHEDULABLE: _plain(
             What.UNSCHEDULABLE, "{pod} was taken by no node.", lambda _: advice.NODES
         ),
-        RunEventKind.SCHEDULED: _plain(What.SCHEDULED, "{pod} was given node '{reason}'."),
+        RunEventKind.SCHEDULED: _scheduled,
         RunEventKind.PULLING: _plain(What.PULLING, "{pod} waited for its image or its volumes."),
         RunEventKind.IMAGE_NOT_PULLED: _plain(
             What.IMAGE_NOT_PULLED, "{pod} did not get its image {image}.", advice.image

@@ -13,8 +13,10 @@ _ORDINALS = {1: "first", 2: "second", 3: "third"}
 
 
 def spoken(duration: timedelta) -> str:
-    """Return a length of time in at most two units: `0.4 s`, `12 s`, `3 min 5 s`, `2 days 4 h`."""
+    """Return a length of time in at most two units: `40 ms`, `2.4 s`, `3 min 5 s`, `2 days 4 h`."""
     seconds = max(0.0, duration.total_seconds())
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
     if seconds < _FEW_SECONDS:
         return f"{round(seconds, 1):g} s"
     whole = round(seconds)
