@@ -119,6 +119,22 @@ class Caller:
             assert answer.status == 200
             return json.loads(await answer.read())
 
+    async def log(self, algorithm: str, request_id: str) -> tuple[str, str]:
+        """Return where the log of a run comes from, `live` or `kept`, and what it says."""
+        async with self._session.get(self._log_of(algorithm, request_id)) as answer:
+            text = await answer.text()
+            assert answer.status == 200, text
+            return answer.headers["Nexus-Log-Source"], text
+
+    async def has_kept_log(self, algorithm: str, request_id: str) -> str:
+        """Wait until the log of a run is what was kept of it; return it."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with self._session.get(self._log_of(algorithm, request_id)) as answer:
+                    if answer.headers.get("Nexus-Log-Source") == "kept":
+                        return await answer.text()
+                await asyncio.sleep(0.05)  # a supervisor tells nobody that it has kept a log
+
     async def runs(self) -> list[dict[str, Any]]:
         """Return all runs, page by page."""
         found: list[dict[str, Any]] = []
@@ -129,6 +145,9 @@ class Caller:
             if "nextCursor" not in page:
                 return found
             cursor = f"&cursor={page['nextCursor']}"
+
+    def _log_of(self, algorithm: str, request_id: str) -> str:
+        return f"{self.url}/algorithm/logs/{algorithm}/requests/{request_id}"
 
     async def _is_ready(self, url: str) -> bool:
         try:

@@ -31,6 +31,13 @@ pytestmark = [
 # A container starts within seconds, unless the machine has much else to do.
 POD_PATIENCE = 180.0
 
+PRINTS = {
+    "fails": "ZeroDivisionError: division by zero\n",
+    # Its cluster ends the pod before it says that the Job has failed.
+    "overstays-deadline": "sleeping for 60 seconds\n",
+}
+"""Of those that fail, part of what they print before."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def deployment(
@@ -82,6 +89,9 @@ async def test_an_example_ends_in_a_pod_as_its_readme_says(
 
     result = await ends_as_its_readme_says(deployment, algorithm, POD_PATIENCE)
 
+    if algorithm in PRINTS:
+        printed = await deployment.has_kept_log(algorithm, result["requestId"])
+        assert PRINTS[algorithm] in printed
     if result["resultUri"]:
         store = urlsplit(deployment.servers.s3.endpoint).netloc
         assert urlsplit(result["resultUri"]).netloc == store

@@ -13,7 +13,8 @@ from nexus_core.settings.sections import ServiceSettings
 from support.algorithms import Algorithms, environment_of
 from support.clock import ManualClock
 from support.deployment import Deployment
-from tools.testbed.kubernetes.outcomes import Outcome
+from support.waiting import until_so
+from tools.testbed.kubernetes.outcomes import PRINTED, Outcome
 
 pytestmark = [
     pytest.mark.integration,
@@ -89,6 +90,38 @@ async def test_a_run_past_its_deadline_is_ended_by_its_cluster(
 
     result = await deployment.finished(algorithm, run.request_id)
     assert result["status"] == "DEADLINE_EXCEEDED"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILS, Outcome.OUT_OF_MEMORY])
+async def test_what_a_failed_run_printed_outlives_its_pod(
+    deployment: Deployment, algorithms: Algorithms, outcome: Outcome
+) -> None:
+    algorithm = await deployment.learns(await algorithms.publish(outcome))
+    run = await submitted(deployment, algorithm)
+    await deployment.finished(algorithm, run.request_id)
+
+    await algorithms.gone(run)
+
+    printed = "".join(f"{line}\n" for line in PRINTED)
+    assert await deployment.log(algorithm, run.request_id) == ("kept", printed)
+
+
+async def test_what_a_run_prints_is_read_while_it_goes_on(
+    deployment: Deployment, algorithms: Algorithms
+) -> None:
+    algorithm = await deployment.learns(await algorithms.publish(Outcome.RUNS))
+    run = await submitted(deployment, algorithm)
+    await algorithms.job(run)
+
+    async def is_told() -> bool:
+        try:
+            return await deployment.log(algorithm, run.request_id) == ("live", printed)
+        except AssertionError:
+            return False
+
+    printed = "".join(f"{line}\n" for line in PRINTED)
+    await until_so(is_told)
+    await deployment.cancel(algorithm, run.request_id)
 
 
 async def test_a_cancelled_run_has_no_job_any_more(
