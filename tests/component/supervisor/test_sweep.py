@@ -69,6 +69,24 @@ async def test_a_late_run_is_submitted_once(world: World, clock: ManualClock) ->
     assert world.cluster.creations[key] == 1
 
 
+async def test_a_job_that_the_sweep_made_stays_for_whoever_is_about_to_make_it(
+    world: World, clock: ManualClock
+) -> None:
+    key = await store_run(world)
+    queued = await world.stores.store.find_job(key)
+    assert queued is not None
+    sweeper = a_sweeper(world)
+    await clock.advance(2 * MINUTE)
+    await sweeper.sweep()
+
+    world.cluster.become(key, phase=JobPhase.FAILED, reason="PodFailurePolicy", exit_code=17)
+    await sweeper.sweep()
+    assert await world.stage(key) is Stage.FAILED
+
+    await world.cluster.create_job(key, queued.manifest)
+    assert world.cluster.creations[key] == 1
+
+
 async def test_late_runs_spare_the_cluster_as_the_queue_does(
     world: World, clock: ManualClock
 ) -> None:
