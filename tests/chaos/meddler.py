@@ -46,6 +46,7 @@ class Meddler:
         self._control = control
         self._recorder = recorder
         self._dice = dice
+        self._accepted: set[RunKey] = set()
 
     def store(self, store: CheckpointStore) -> CheckpointStore:
         """Return a store whose applied changes are recorded before anybody is told of them."""
@@ -54,7 +55,9 @@ class Meddler:
             checkpoint: Checkpoint, job: BufferedJob | None, key: IdempotencyKey | None = None
         ) -> Acceptance:
             acceptance = await store.accept(checkpoint, job, key)
-            if not acceptance.replayed:
+            # To repeat it is allowed, and tells nothing new.
+            if not acceptance.replayed and checkpoint.key not in self._accepted:
+                self._accepted.add(checkpoint.key)
                 self._changed(checkpoint.key, Ending(stage=checkpoint.lifecycle_stage))
             return acceptance
 

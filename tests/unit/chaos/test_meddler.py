@@ -84,6 +84,12 @@ async def test_a_store_whose_answer_gets_lost_has_done_it_and_it_is_written(benc
     assert len(bench.written()) == 1
 
 
+async def test_an_accept_that_is_repeated_is_written_once(bench: Bench) -> None:
+    bench.befalls("store", Mode.DOUBLES)
+    await bench.store.accept(a_checkpoint(), None)
+    assert len(bench.written()) == 1
+
+
 async def test_a_trouble_of_another_part_is_none_of_the_stores(bench: Bench) -> None:
     bench.befalls("cluster", Mode.REFUSES)
     await bench.store.ping()
