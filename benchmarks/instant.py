@@ -103,7 +103,9 @@ class InstantCluster:
 
     name = "standalone"
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         return JobHandle("instant", created=True)
 
     async def find_job(self, key: RunKey) -> JobStatus | None:

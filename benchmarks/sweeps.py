@@ -75,7 +75,9 @@ class KnownJobs(InstantCluster):
         self._clock = clock
         self.statuses: dict[RunKey, JobStatus] = {}
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         status = JobStatus(
             key=key,
             uid=key.request_id,

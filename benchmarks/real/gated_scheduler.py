@@ -73,9 +73,11 @@ class GatedCluster:
         self._cluster = cluster
         self._gate = gate
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         await self._gate.enter(key)
-        return await self._cluster.create_job(key, unmanaged(manifest))
+        return await self._cluster.create_job(key, unmanaged(manifest), send_by)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever it is
         return getattr(self._cluster, name)

@@ -80,8 +80,10 @@ class Meddler:
     def cluster(self, cluster: Cluster) -> Cluster:
         """Return a cluster the creation of whose Jobs is recorded."""
 
-        async def create_job(key: RunKey, manifest: bytes) -> JobHandle:
-            handle = await cluster.create_job(key, manifest)
+        async def create_job(
+            key: RunKey, manifest: bytes, send_by: float | None = None
+        ) -> JobHandle:
+            handle = await cluster.create_job(key, manifest, send_by)
             self._recorder.write(JobMade(at=now(), by=self._name, run=key, uid=handle.uid))
             return handle
 

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from nexus_core.domain.errors import (
     ConflictError,
+    HeldUpError,
     InvalidInputError,
     JobRejectedError,
     NexusError,
@@ -128,7 +129,11 @@ class RemoteCluster:
         """What workgroups call this cluster."""
         return self._name
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
+        if send_by is not None and time.monotonic() >= send_by:
+            raise HeldUpError(f"Job {key.request_id} was held up before it was sent")
         handle: JobHandle = await self._call("create_job", JobHandle, key, manifest)
         return handle
 

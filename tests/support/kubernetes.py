@@ -53,9 +53,11 @@ class TidyCluster(KubernetesCluster):
         self.connection = connection
         self.created: set[RunKey] = set()
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         self.created.add(key)
-        return await super().create_job(key, manifest)
+        return await super().create_job(key, manifest, send_by)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from nexus_core.domain.errors import ConflictError
+from nexus_core.domain.errors import ConflictError, HeldUpError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobPhase, JobStatus
 from nexus_core.domain.request import CancellationPolicy
@@ -36,7 +36,9 @@ class MemoryCluster:
         )
         return tuple(jobs), tuple(sorted(self.starts.items()))
 
-    def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    def create_job(self, key: RunKey, manifest: bytes, send_by: float | None = None) -> JobHandle:
+        if send_by is not None and self._clock.monotonic() >= send_by:
+            raise HeldUpError(f"Job {key.request_id} was held up before it was sent")
         if (job := self.jobs.get(key)) is not None:
             return JobHandle(job.uid, created=False)
         if any(other.request_id == key.request_id for other in self.jobs):

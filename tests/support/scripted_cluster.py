@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from nexus_core.domain.errors import ConflictError, UnavailableError
+from nexus_core.domain.errors import ConflictError, HeldUpError, UnavailableError
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.log_tail import last_lines
 from nexus_core.domain.names import RunKey
@@ -70,12 +70,16 @@ class ScriptedCluster:
     def name(self) -> str:
         return self._name
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         self.waiting += 1
         try:
             await self.open_gate.wait()
         finally:
             self.waiting -= 1
+        if send_by is not None and self._clock.monotonic() >= send_by:
+            raise HeldUpError("held up before it was sent")
         self._refuse()
         if self.creation_refusal is not None:
             self.refused += 1

@@ -1,10 +1,11 @@
 """Creating, finding and deleting Jobs."""
 
 import asyncio
+import math
 
 import pytest
 
-from nexus_core.domain.errors import ConflictError, JobRejectedError
+from nexus_core.domain.errors import ConflictError, HeldUpError, JobRejectedError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.request import CancellationPolicy
@@ -33,6 +34,17 @@ async def test_creating_a_job_twice_is_one_job(cluster: Cluster) -> None:
 
     assert not second.created
     assert second.uid == first.uid
+
+
+async def test_a_job_that_was_held_up_too_long_is_not_created(cluster: Cluster) -> None:
+    key = a_run_key()
+
+    with pytest.raises(HeldUpError):
+        await cluster.create_job(key, a_manifest(key, FOR_EVER), send_by=0.0)
+
+    assert await cluster.find_job(key) is None
+    in_time = await cluster.create_job(key, a_manifest(key, FOR_EVER), send_by=math.inf)
+    assert in_time.created
 
 
 async def test_of_many_who_create_the_same_job_at_once_one_does(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """Requests over TLS, with credentials that are refused, to servers that are others."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,11 +12,12 @@ from aiohttp import web
 
 from nexus_core.adapters.kubernetes.access import Access, Tls
 from nexus_core.adapters.kubernetes.connection import Connection
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.domain.errors import HeldUpError, UnavailableError
 from support.clock import ManualClock
 from support.kubeconfigs import a_client_certificate
 from support.kubernetes import FixedSource
 from support.scripted_api_server import ScriptedApiServer, json_answer, scripted_api_server
+from support.waiting import until
 
 OK = json_answer(200, {})
 
@@ -134,3 +136,37 @@ async def test_no_redirect_is_followed_with_credentials(clock: ManualClock) -> N
         async with connected(Access(server=server.url, authorization="Bearer t"), clock) as link:
             assert (await link.request("GET", "/version")).status == 302
     assert len(server.requests) == 1
+
+
+async def test_what_is_held_up_beyond_its_time_is_not_sent(clock: ManualClock) -> None:
+    async with scripted_api_server() as server:
+        server.answers(OK)
+        async with connected(Access(server=server.url), clock) as connection:
+            in_time = clock.monotonic() + 5
+            assert (await connection.request("POST", "/jobs", body=b"{}", send_by=in_time)).ok
+            await clock.advance(5)
+            with pytest.raises(HeldUpError, match="held up"):
+                await connection.request("POST", "/jobs", body=b"{}", send_by=in_time)
+        assert len(server.requests) == 1
+
+
+async def test_what_still_waits_for_a_connection_when_its_time_is_over_is_not_sent(
+    clock: ManualClock,
+) -> None:
+    release = asyncio.Event()
+
+    async def hang(_: web.Request) -> web.StreamResponse:
+        await release.wait()
+        return web.json_response({})
+
+    async with scripted_api_server() as server:
+        server.answers(hang)
+        async with connected(Access(server=server.url), clock) as connection:
+            busy = [asyncio.create_task(connection.request("GET", "/version")) for _ in range(2)]
+            await until(lambda: len(server.requests) == 2)
+            send_by = clock.monotonic() + 0.05
+            with pytest.raises(UnavailableError):
+                await connection.request("POST", "/jobs", body=b"{}", send_by=send_by)
+            release.set()
+            await asyncio.gather(*busy)
+        assert [request.method for request in server.requests] == ["GET", "GET"]

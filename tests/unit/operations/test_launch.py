@@ -14,6 +14,7 @@ from nexus_core.domain.cancellation import cancellation
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.domain.errors import (
     ConflictError,
+    HeldUpError,
     InvalidInputError,
     JobRejectedError,
     UnavailableError,
@@ -26,10 +27,12 @@ from nexus_core.operations.settle import Settler
 from nexus_core.ports.payload_store import PayloadStore
 from support.clock import ManualClock
 from support.jobs import URLS
+from support.meddling import meddled
 from support.services import World
 from support.stored_runs import store_run
 from support.sweeping import Told
 from support.trouble import Trouble
+from support.waiting import until
 
 
 @pytest.fixture
@@ -233,6 +236,60 @@ async def test_a_run_of_which_others_may_know_is_not_started_again_however_young
 
     assert await launcher.launch(run) is Launched.FINISHED_BEFORE
 
+    assert not world.cluster.creations
+
+
+async def test_who_is_held_up_between_the_last_look_and_the_creation_sends_nothing(
+    world: World, launcher: Launcher, clock: ManualClock
+) -> None:
+    run = await buffered(world, await store_run(world))
+    world.cluster.open_gate.clear()
+    launch = asyncio.create_task(launcher.launch(run))
+    await until(lambda: world.cluster.waiting)
+
+    await clock.advance(30)
+    world.cluster.open_gate.set()
+
+    with pytest.raises(HeldUpError):
+        await launch
+    assert not world.cluster.creations
+    assert await world.stage(run.key) is Stage.BUFFERED
+
+
+async def test_the_last_look_comes_after_all_else_that_takes_time(
+    world: World, told: Told, clock: ManualClock
+) -> None:
+    key = await store_run(world)
+    run = await buffered(world, key)
+    await clock.advance(run.valid_for.total_seconds())
+
+    async def download_url(*_: object) -> str:
+        # Others see the end of the run while its URL is made anew.
+        await world.stores.store.advance(key, StageChange(to=Stage.FAILED, at=clock.now()))
+        return URLS.payload
+
+    payloads = meddled(world.stores.payloads, download_url=download_url)
+    settler = Settler(world.stores.store, told)
+    clusters = {world.cluster.name: world.cluster}
+    launcher = Launcher(world.stores.store, payloads, clusters, settler, clock)
+
+    assert await launcher.launch(run) is Launched.FINISHED_BEFORE
+    assert not world.cluster.creations
+
+
+async def test_a_clock_that_is_set_back_makes_no_run_younger(
+    world: World, launcher: Launcher, clock: ManualClock
+) -> None:
+    key = await store_run(world)
+    run = msgspec.structs.replace(
+        await buffered(world, key),
+        known_at=clock.monotonic(),
+        made_at=clock.now() + timedelta(hours=1),
+    )
+    await world.stores.store.advance(key, StageChange(to=Stage.FAILED, at=clock.now()))
+    await clock.advance(30)
+
+    assert await launcher.launch(run) is Launched.FINISHED_BEFORE
     assert not world.cluster.creations
 
 

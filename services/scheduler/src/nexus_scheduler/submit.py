@@ -99,7 +99,7 @@ class Submitter:
             run = await self._make(plan, workgroup, parent, payloads, dry_run=dry_run)
             acceptance = await self._record(run, claim, payloads)
             if not acceptance.replayed and not dry_run:
-                self._queue.put(BufferedRun.of(run.checkpoint, run.job))
+                self._queue.put(BufferedRun.of(run.checkpoint, run.job, self._clock.monotonic()))
         if not acceptance.replayed:
             self._metrics.accepted(algorithm)
             # One line a run is enough, and the one at its end tells more.

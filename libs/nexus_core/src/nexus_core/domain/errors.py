@@ -61,5 +61,9 @@ class NotNowError(UnavailableError):
     """
 
 
+class HeldUpError(NotNowError):
+    """What was to be sent was held up until it was outdated: nothing was sent. Look again."""
+
+
 class OverloadedError(NotNowError):
     """Nexus itself holds as much as it can keep; `retry_after` says when to come again."""

@@ -34,10 +34,12 @@ class GuardedCluster:
         """Start asking whether the cluster is there; without that, an open circuit stays open."""
         tasks.start(f"ask {self.circuit.part}", self.circuit.keep_asking(self._cluster.ping))
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         """Create the Job of a run, as the port says."""
         with self.circuit.call():
-            return await self._cluster.create_job(key, manifest)
+            return await self._cluster.create_job(key, manifest, send_by)
 
     async def find_job(self, key: RunKey) -> JobStatus | None:
         """Return the status of a run's Job, as the port says."""

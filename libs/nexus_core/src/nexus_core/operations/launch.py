@@ -53,12 +53,16 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     parent: RunKey | None
     payload_serialization: str = ""
     """As its configuration says: which store has its payload."""
+    known_at: float | None = None
+    """Monotonic time of this process when the run was known to wait; None: not told."""
     doubtful: bool = False
     """Whether somebody may have started it before: who launched it and got no answer, or a process
     of the same name that is dead. Its Job may even be gone again."""
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, job: BufferedJob) -> "BufferedRun":
+    def of(
+        cls, checkpoint: Checkpoint, job: BufferedJob, known_at: float | None = None
+    ) -> "BufferedRun":
         """Put together what the store holds."""
         return cls(
             key=checkpoint.key,
@@ -68,6 +72,7 @@ class BufferedRun(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             made_at=checkpoint.received_at,
             valid_for=payload_valid_for(checkpoint.applied_configuration),
             parent=checkpoint.parent.key if checkpoint.parent else None,
+            known_at=known_at,
             payload_serialization=payload_serialization(checkpoint.applied_configuration),
         )
 
@@ -131,10 +136,15 @@ class Launcher:
         cluster = self._clusters.get(run.cluster)
         if cluster is None:
             raise UnavailableError(f"cluster '{run.cluster}' is not known here")
+        manifest = await self._fresh_manifest(run)
+        # Last thing before the Job is created. What is found out here is not believed for long: who
+        # is held up beyond that, by a frozen process or for want of a connection, sends nothing.
+        looked_at = self._clock.monotonic()
         if (end := await self._came_along_without(run)) is not None:
             return end
+        send_by = looked_at + self._stale_after.total_seconds()
         try:
-            handle = await cluster.create_job(run.key, await self._fresh_manifest(run))
+            handle = await cluster.create_job(run.key, manifest, send_by)
         except (JobRejectedError, ConflictError) as error:
             await self._settler.settle(
                 run.key,
@@ -163,14 +173,19 @@ class Launcher:
         """Return how far a run has come without this launch; None when it still needs its Job."""
         if run.parent is not None and await self._parent_was_cancelled(run):
             return Launched.FINISHED_BEFORE
-        young = self._clock.now() - run.made_at < self._stale_after
-        if young and self._alone() and not run.doubtful:
+        if self._is_young(run) and self._alone() and not run.doubtful:
             return None
         checkpoint = await self._store.find(run.key)
         stage = checkpoint.lifecycle_stage if checkpoint else None
         if stage is Stage.BUFFERED:
             return None
         return Launched.RUNNING if stage is Stage.RUNNING else Launched.FINISHED_BEFORE
+
+    def _is_young(self, run: BufferedRun) -> bool:
+        """Tell whether a run has not waited for long, by any clock: one may be set back."""
+        age = self._clock.monotonic() - run.known_at if run.known_at is not None else 0.0
+        by_wall = self._clock.now() - run.made_at
+        return max(age, by_wall.total_seconds()) < self._stale_after.total_seconds()
 
     async def _is_second(self, key: RunKey, handle: JobHandle) -> bool:
         """Tell whether a Job that was just created is a second one, after one that is gone.

@@ -30,12 +30,22 @@ class Cluster(Protocol):
     def name(self) -> str:
         """What workgroups call this cluster."""
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         """Create the Job of a run from its manifest (`batch/v1` Job as JSON).
 
         Idempotent: when the Job is there and is this run's, that is success, not `created`.
 
+        Args:
+            key: of the run.
+            manifest: of its Job.
+            send_by: monotonic time of the clock after which nothing is sent, looked at last thing
+                before; whoever was frozen, or waited for a connection, does not send what is
+                outdated.
+
         Raises:
+            HeldUpError: it is later than `send_by`; nothing was sent.
             JobRejectedError: the cluster will never take this manifest.
             ConflictError: a Job of that name is there, and it is not this run's.
             UnavailableError: not now; `retry_after` when the cluster said so. The Job may exist.

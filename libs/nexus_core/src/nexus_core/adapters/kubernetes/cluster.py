@@ -68,9 +68,11 @@ class KubernetesCluster:
         """What workgroups call this cluster."""
         return self._name
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         """Create the Job of a run: its manifest goes out as it is."""
-        return await self._jobs.create(key, manifest)
+        return await self._jobs.create(key, manifest, send_by)
 
     async def find_job(self, key: RunKey) -> JobStatus | None:
         """Return the status of a run's Job; one that is being deleted is gone already."""

@@ -3,22 +3,27 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any, Self
-from urllib.parse import urlencode
+from typing import Self
 
 import aiohttp
 import structlog
-from yarl import URL
 
-from nexus_core import __version__
 from nexus_core.adapters.kubernetes.answers import Answer
 from nexus_core.adapters.kubernetes.credentials import Credentials, Grant, Source
-from nexus_core.domain.errors import UnavailableError
+from nexus_core.adapters.kubernetes.requests import (
+    JSON,
+    Request,
+    new_session,
+    presenting,
+    reason_of,
+    target_of,
+    url_of,
+)
+from nexus_core.domain.errors import HeldUpError, UnavailableError
 from nexus_core.ports.clock import Clock
 
 log = structlog.get_logger()
 
-JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 _UNAUTHORIZED = 401
@@ -42,7 +47,9 @@ class Connection:
         requests: aiohttp.ClientSession,
         streams: aiohttp.ClientSession,
         patience: float,
+        clock: Clock,
     ) -> None:
+        self._clock = clock
         self._credentials = credentials
         self._requests = requests
         self._streams = streams
@@ -68,10 +75,10 @@ class Connection:
         credentials = Credentials(source, clock)
         await credentials.check()
         async with (
-            _session(limit=connections) as requests,
-            _session(limit=0) as streams,
+            new_session(limit=connections) as requests,
+            new_session(limit=0) as streams,
         ):
-            connection = cls(credentials, requests, streams, patience)
+            connection = cls(credentials, requests, streams, patience, clock)
             yield connection
         await asyncio.sleep(_GOODBYE_SECONDS if connection._were_cut else 0)
 
@@ -88,22 +95,25 @@ class Connection:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         content_type: str = JSON,
+        send_by: float | None = None,
     ) -> Answer:
         """Send a request and return the whole answer, whatever its status.
 
         Idempotent as far as the request is: only a 401 is tried again, which has done nothing.
 
         Raises:
+            HeldUpError: it is later than `send_by` (monotonic); nothing was sent.
             UnavailableError: no answer came, or the server does not accept our credentials. Whether
                 the request was carried out is not known.
         """
         grant = await self._credentials.current()
-        target = _target(path, params)
-        answer = await self._exchange(grant, method, target, body, content_type)
+        target = target_of(path, params)
+        request = Request(method, target, body, content_type, send_by)
+        answer = await self._exchange(grant, request)
         if answer.status == _UNAUTHORIZED:
             fresh = await self._credentials.after_refusal(grant)
             if fresh is not grant:
-                answer = await self._exchange(fresh, method, target, body, content_type)
+                answer = await self._exchange(fresh, request)
             if answer.status == _UNAUTHORIZED:
                 raise self._unauthorized(fresh)
         return answer
@@ -147,24 +157,38 @@ class Connection:
         params: Mapping[str, str],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - for a stream, of which this is the head
     ) -> aiohttp.ClientResponse:
-        target = _target(path, params)
+        target = target_of(path, params)
         # Headers must come in time, though the body may not end for minutes.
         with self._in_our_words(grant):
             async with asyncio.timeout(self._patience):
                 return await self._streams.get(
-                    _url(grant, target), timeout=timeout, **_presenting(grant, None)
+                    url_of(grant, target), timeout=timeout, **presenting(grant, None)
                 )
 
-    async def _exchange(
-        self, grant: Grant, method: str, target: str, body: bytes | None, content_type: str
-    ) -> Answer:
-        presented = _presenting(grant, content_type if body is not None else None)
-        timeout = aiohttp.ClientTimeout(total=self._patience)
+    async def _exchange(self, grant: Grant, request: Request) -> Answer:
+        has_body = request.body is not None
+        presented = presenting(grant, request.content_type if has_body else None)
+        # Once there is a connection, the request is written without another wait. So this is the
+        # last that can be done: who is frozen while it waits for one finds its time to be over.
+        timeout = aiohttp.ClientTimeout(total=self._patience, connect=self._time_left(request))
         with self._in_our_words(grant):
             async with self._requests.request(
-                method, _url(grant, target), data=body, timeout=timeout, **presented
+                request.method,
+                url_of(grant, request.target),
+                data=request.body,
+                timeout=timeout,
+                **presented,
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
+
+    def _time_left(self, request: Request) -> float | None:
+        """Return the seconds in which a request may still be sent; None: it is not told."""
+        if request.send_by is None:
+            return None
+        left = request.send_by - self._clock.monotonic()
+        if left <= 0:
+            raise HeldUpError(f"{self.origin}: held up before it was sent: {request.method}")
+        return left
 
     @contextmanager
     def _in_our_words(self, grant: Grant) -> Iterator[None]:
@@ -183,7 +207,7 @@ class Connection:
     ) -> UnavailableError:
         """Return, in one line, what a failure of the network means."""
         server = f"API server {grant.access.server}" if grant else "API server"
-        return UnavailableError(f"{self.origin}: {server} {_why(error, patience)}")
+        return UnavailableError(f"{self.origin}: {server} {reason_of(error, patience)}")
 
     def _unauthorized(self, grant: Grant) -> UnavailableError:
         user = f" of user '{grant.access.user}'" if grant.access.user else ""
@@ -242,54 +266,3 @@ class Stream:
                     raise UnavailableError(f"{self._connection.origin}: an event has no end")
         if rest.strip():
             yield bytes(rest)
-
-
-def _session(limit: int) -> aiohttp.ClientSession:
-    # `trust_env` stays off: a proxy is the kubeconfig's to name, and looking for one costs.
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit),
-        headers={"User-Agent": f"nexus/{__version__}", "Accept": JSON},
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-
-
-def _target(path: str, params: Mapping[str, str] | None) -> str:
-    return f"{path}?{urlencode(params)}" if params else path
-
-
-def _url(grant: Grant, target: str) -> URL:
-    return URL(grant.access.server + target, encoded=True)
-
-
-def _presenting(grant: Grant, content_type: str | None) -> dict[str, Any]:
-    """Return what of a grant a request takes."""
-    access = grant.access
-    headers = {}
-    if access.authorization:
-        headers["Authorization"] = access.authorization
-    if content_type is not None:
-        headers["Content-Type"] = content_type
-    presented: dict[str, Any] = {"headers": headers, "allow_redirects": False}
-    if grant.ssl is not None:
-        presented["ssl"] = grant.ssl
-    if access.server_name:
-        presented["server_hostname"] = access.server_name
-    if access.proxy:
-        presented["proxy"] = access.proxy
-    return presented
-
-
-def _why(error: Exception, patience: float) -> str:
-    """Say what went wrong, as a clause after the server's name."""
-    match error:
-        case TimeoutError():
-            return f"did not answer within {patience:.0f} s"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"presents a certificate that is not trusted: {error.certificate_error}"
-        case aiohttp.ClientSSLError():
-            return f"can't be spoken to by TLS: {error.os_error}"
-        case aiohttp.ClientConnectorError():
-            return f"can't be reached: {error.os_error.strerror or error.os_error}"
-        case _:
-            said = " ".join(str(error).split())
-            return f"cut the connection: {type(error).__name__}" + (f": {said}" if said else "")

@@ -9,7 +9,7 @@ import msgspec
 
 from nexus_core.adapters.kubernetes.answers import Answer
 from nexus_core.adapters.kubernetes.connection import MERGE_PATCH, Connection
-from nexus_core.adapters.kubernetes.objects import ObjectMeta
+from nexus_core.adapters.kubernetes.identity import HEADS, check_identity, is_of
 from nexus_core.adapters.kubernetes.offspring import Offspring
 from nexus_core.adapters.kubernetes.refusals import is_there_already, not_done, refusal_of
 from nexus_core.adapters.kubernetes.runs import (
@@ -17,17 +17,15 @@ from nexus_core.adapters.kubernetes.runs import (
     RUN_SELECTOR,
     Job,
     Pod,
-    run_of,
 )
 from nexus_core.adapters.kubernetes.statuses import job_status
 from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import (
     ConflictError,
-    JobRejectedError,
+    HeldUpError,
     NotNowError,
     UnavailableError,
 )
-from nexus_core.domain.job_manifest import COMPONENT_LABEL, RUN_COMPONENT, TEMPLATE_NAME_LABEL
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
@@ -59,15 +57,19 @@ class JobClient:
         self.jobs_path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self.pods_path = f"/api/v1/namespaces/{namespace}/pods"
 
-    async def create(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create(self, key: RunKey, manifest: bytes, send_by: float | None = None) -> JobHandle:
         """Create a Job; as the port says."""
-        _check_identity(key, manifest)
+        check_identity(key, manifest)
         try:
-            answer = await self._connection.request("POST", self.jobs_path, body=manifest)
+            answer = await self._connection.request(
+                "POST", self.jobs_path, body=manifest, send_by=send_by
+            )
+        except HeldUpError:
+            raise
         except UnavailableError as error:
             return await self._made_nevertheless(key, error)
         if answer.ok:
-            return JobHandle(self._decode(_heads, answer).metadata.uid, created=True)
+            return JobHandle(self._decode(HEADS, answer).metadata.uid, created=True)
         if is_there_already(answer):
             return await self._existing(key)
         refusal = refusal_of(answer, self._connection.origin, answer.retry_after(self._clock.now()))
@@ -174,7 +176,7 @@ class JobClient:
         if not answer.ok:
             raise self.refused(answer, "read Jobs")
         job: Job = self._decode(_jobs, answer)
-        if not _is_of(job.metadata, key):
+        if not is_of(job.metadata, key):
             if must_be_ours:
                 raise ConflictError(f"Job {key.request_id} is not one of {key.algorithm}'s runs")
             return None
@@ -254,10 +256,6 @@ class JobClient:
             ) from error
 
 
-class _Head(msgspec.Struct, frozen=True):
-    metadata: ObjectMeta
-
-
 class _Owned(msgspec.Struct, frozen=True):
     metadata: dict[str, Any]
 
@@ -271,27 +269,7 @@ class _Page(msgspec.Struct, Generic[T], frozen=True):
     items: list[T] | None = None
 
 
-_heads = msgspec.json.Decoder(_Head)
 _owned_heads = msgspec.json.Decoder(_Owned)
 _jobs = msgspec.json.Decoder(Job)
 _job_pages = msgspec.json.Decoder(_Page[Job])
 _pod_pages = msgspec.json.Decoder(_Page[Pod])
-
-
-def _check_identity(key: RunKey, manifest: bytes) -> None:
-    """Refuse what would be created under another name, or where nobody would look for it."""
-    try:
-        metadata = _heads.decode(manifest).metadata
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise JobRejectedError(f"the manifest is no Job: {error}") from error
-    if metadata.name != key.request_id:
-        raise JobRejectedError(f"metadata.name: must be the request id {key.request_id}")
-    for label, value in ((TEMPLATE_NAME_LABEL, key.algorithm), (COMPONENT_LABEL, RUN_COMPONENT)):
-        if metadata.labels.get(label) != value:
-            raise JobRejectedError(f"metadata.labels: {label} must be {value}")
-
-
-def _is_of(metadata: ObjectMeta, key: RunKey) -> bool:
-    """Tell whether a Job of that name is the run's."""
-    is_run = metadata.labels.get(COMPONENT_LABEL) == RUN_COMPONENT
-    return is_run and run_of(metadata) == key

@@ -23,7 +23,7 @@ from nexus_core.adapters.process.register import Register
 from nexus_core.adapters.process.settings import ProcessClusterSettings
 from nexus_core.adapters.process.state import JobRecord, JobState
 from nexus_core.adapters.process.tasks import Tasks
-from nexus_core.domain.errors import ConflictError, JobRejectedError, UnavailableError
+from nexus_core.domain.errors import ConflictError, HeldUpError, JobRejectedError, UnavailableError
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle, JobStatus
@@ -101,7 +101,9 @@ class ProcessCluster:
         """What workgroups call this cluster."""
         return self._name
 
-    async def create_job(self, key: RunKey, manifest: bytes) -> JobHandle:
+    async def create_job(
+        self, key: RunKey, manifest: bytes, send_by: float | None = None
+    ) -> JobHandle:
         """Create the Job of a run; durable when it returns."""
         self._check_open()
         spec = read_manifest(key, manifest)
@@ -111,6 +113,8 @@ class ProcessCluster:
         created = job is None and creation is None
         if job is None:
             if creation is None:
+                if send_by is not None and self._machine.clock.monotonic() >= send_by:
+                    raise HeldUpError(f"Job {key.request_id} was held up before it was created")
                 creation = self._start_creation(key, spec, manifest)
             job = await self._outcome(creation)
         if job.record.algorithm != key.algorithm:
