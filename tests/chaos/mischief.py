@@ -28,7 +28,7 @@ class Mischief:
         async with asyncio.TaskGroup() as group:
             for number, deed in enumerate(deeds):
                 await asyncio.sleep(max(0.0, began + deed.at - time.monotonic()))
-                group.create_task(self._carry_out(number, deed), name=f"deed {number}")
+                group.create_task(self.do(number, deed), name=f"deed {number}")
         self.put_right()
 
     def put_right(self) -> None:
@@ -40,7 +40,8 @@ class Mischief:
             service.thaw()
             service.start()
 
-    async def _carry_out(self, number: int, deed: Deed) -> None:
+    async def do(self, number: int, deed: Deed) -> None:
+        """Do one thing, and undo it when it has lasted long enough."""
         self.under_way[number] = deed
         try:
             await self._act(number, deed)

@@ -178,8 +178,9 @@ class Service:
                 await asyncio.wait({self._keeper})
 
     async def _keep(self) -> None:
-        while not self._is_over(await self._run()):  # noqa: ASYNC110 - which waits for its end
-            await asyncio.sleep(_PAUSE)
+        while not self._down_on_purpose:
+            if not self._is_over(await self._run()):
+                await asyncio.sleep(_PAUSE)
 
     def _is_over(self, code: int) -> bool:
         """Note how it ended; tell whether that was on purpose."""
