@@ -231,6 +231,7 @@ def _parts(stores: CheckpointStores, cluster: KnownJobs, clock: TurnedClock) -> 
         journal=stores.journal,
         retention=stores.retention,
         election=stores.election,
+        candidate="bench",
         payloads=None,
         clusters={cluster.name: cluster},
         callback=MuteSchedulerCallback(),

@@ -23,6 +23,7 @@ def parts_of(world: World, **changes: Any) -> SupervisorParts:
         "journal": stores.journal,
         "retention": stores.retention,
         "election": stores.election,
+        "candidate": "the remover",
         "payloads": stores.payloads,
         "stored_content": stores.stored_content,
         "clusters": {world.cluster.name: world.cluster},

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import aiohttp
 
@@ -28,7 +29,7 @@ from nexus_scheduler.service import open_scheduler
 from nexus_scheduler.settings import SchedulerSettings
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.service import open_supervisor
-from nexus_supervisor.settings import SupervisorSettings
+from nexus_supervisor.settings import LeadershipSection, SupervisorSettings
 from support.fixed_catalogue import FixedCatalogue
 from support.scripted_cluster import ScriptedCluster
 
@@ -90,26 +91,33 @@ class World:
             yield url_of(bound)
 
     @asynccontextmanager
-    async def supervisor(self, **settings: Any) -> AsyncIterator[str]:
-        """Open a supervisor; yield its URL."""
-        own = self._settings(SupervisorSettings, settings)
+    async def supervisor(self, clock: Clock | None = None, **settings: Any) -> AsyncIterator[str]:
+        """Open a supervisor, with a clock of its own if it has one; yield its URL.
+
+        Its lease outlasts any test, unless told otherwise: where time passes in leaps, no renewal
+        could come in time.
+        """
+        clock = clock or self.clock
+        leadership = LeadershipSection(lease_duration=Duration(1e6))
+        own = self._settings(SupervisorSettings, {"leadership": leadership, **settings})
         async with AsyncExitStack() as stack:
             bound = stack.enter_context(bind("127.0.0.1", 0))
             callback = await stack.enter_async_context(
-                open_callback(own, self.stores.leases, self.clock)
+                open_callback(own, self.stores.leases, clock)
             )
             parts = SupervisorParts(
                 store=self.stores.store,
                 index=self.stores.index,
                 leases=self.stores.leases,
+                election=self.stores.election,
+                candidate=f"supervisor-{uuid4()}",
                 journal=self.stores.journal,
                 retention=self.stores.retention,
-                election=self.stores.election,
                 payloads=self.stores.payloads,
                 stored_content=self.stores.stored_content,
                 clusters={self.cluster.name: self.cluster},
                 callback=callback,
-                clock=self.clock,
+                clock=clock,
             )
             await stack.enter_async_context(open_supervisor(parts, own, bound))
             yield url_of(bound)

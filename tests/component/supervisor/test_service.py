@@ -76,8 +76,8 @@ async def test_a_sweep_that_broke_off_is_not_told_as_one_and_the_next_one_is_mad
     before = await metric(supervisor, "nexus_supervisor_last_sweep_timestamp_seconds")
     trouble.breaks(method)
     await clock.advance(INTERVAL)
-    # It sleeps again: the sweep is over. So do who asks for the cluster, and removal.
-    await until(lambda: clock.sleepers == 3)
+    # It sleeps again: the sweep is over. So do who asks for the cluster, the lease, and removal.
+    await until(lambda: clock.sleepers == 4)
     assert await sweeps(supervisor) == 1
     after = await metric(supervisor, "nexus_supervisor_last_sweep_timestamp_seconds")
     assert after == before
@@ -91,7 +91,7 @@ async def test_a_sweep_of_a_cluster_that_is_away_breaks_off(
 ) -> None:
     world.cluster.refusal = UnavailableError("no route to the cluster")
     await clock.advance(INTERVAL)
-    await until(lambda: clock.sleepers == 3)
+    await until(lambda: clock.sleepers == 4)
     assert await sweeps(supervisor) == 1
 
     world.cluster.refusal = None

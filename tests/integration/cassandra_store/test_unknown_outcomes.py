@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,6 +12,7 @@ from nexus_core.adapters.cassandra.errors import OutcomeUnknownError
 from nexus_core.adapters.cassandra.session import CqlSession, Statement, Value
 from nexus_core.adapters.cassandra.stores import CassandraStores, Variant, open_cassandra_stores
 from nexus_core.domain.checkpoint import Acceptance, IdempotencyKey
+from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.stages import Advance, Stage, StageChange
 from support.clock import ManualClock
 from support.meddling import meddled
@@ -242,3 +244,68 @@ def a_key(key: str, **changes: Value) -> IdempotencyKey:
         "expires_at": LONG_AGO + timedelta(days=1),
     }
     return IdempotencyKey(**(fields | changes))
+
+
+# Who leads.
+
+LEASE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def role() -> str:
+    return f"supervisor/{uuid4()}"
+
+
+@pytest.mark.parametrize("spared", [0, 1])
+async def test_who_was_elected_knows_it_though_the_answer_was_lost(
+    stores: CassandraStores, foggy: CassandraStores, fog: Fog, role: str, spared: int
+) -> None:
+    # The first asks to stay the leader, which nobody is; the second takes the role.
+    fog.lost, fog.spared = 1, spared
+
+    assert await foggy.election.lead(role, "a", LEASE)
+
+    assert not await stores.election.lead(role, "b", LEASE)
+
+
+async def test_who_stayed_the_leader_knows_it_though_the_answer_was_lost(
+    stores: CassandraStores, foggy: CassandraStores, fog: Fog, role: str
+) -> None:
+    await stores.election.lead(role, "a", timedelta(seconds=1))
+    fog.lost = 1
+
+    assert await foggy.election.lead(role, "a", LEASE)
+
+    # That there is a row of its own is not enough: it may be the one that is about to go.
+    await asyncio.sleep(4.5)
+    assert not await stores.election.lead(role, "b", LEASE)
+
+
+async def test_who_was_elected_after_all_is_not_told_that_another_leads(
+    stores: CassandraStores, foggy: CassandraStores, fog: Fog, role: str
+) -> None:
+    fog.lost, fog.spared, fog.late = 1, 1, True
+
+    assert await foggy.election.lead(role, "a", LEASE)
+    assert not await stores.election.lead(role, "b", LEASE)
+
+
+async def test_whose_role_was_taken_while_no_answer_came_does_not_lead(
+    stores: CassandraStores, foggy: CassandraStores, fog: Fog, role: str
+) -> None:
+    async def taken() -> None:
+        await stores.election.resign(role, "a")
+        assert await stores.election.lead(role, "b", LEASE)
+
+    fog.lost, fog.spared, fog.meanwhile = 1, 1, taken
+
+    assert not await foggy.election.lead(role, "a", LEASE)
+
+
+async def test_that_nobody_knows_who_leads_is_said(
+    foggy: CassandraStores, fog: Fog, role: str
+) -> None:
+    fog.lost = 100
+
+    with pytest.raises(UnavailableError, match="unknown who leads"):
+        await foggy.election.lead(role, "a", LEASE)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
+from nexus_core.composition.candidate import candidate_name
 from nexus_core.web.server import url_of
 from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.service import open_receiver
@@ -78,9 +79,10 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                     store=stores.store,
                     index=stores.index,
                     leases=stores.leases,
+                    election=stores.election,
+                    candidate=candidate_name(settings),
                     journal=stores.journal,
                     retention=stores.retention,
-                    election=stores.election,
                     payloads=stores.payloads,
                     stored_content=stores.stored_content,
                     buffered_payloads=stores.buffered_payloads,
@@ -93,6 +95,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                     sweep=settings.sweep,
                     patience=settings.patience,
                     retention=settings.retention,
+                    leadership=settings.leadership,
                 ),
                 addresses.supervisor,
                 tasks,

@@ -8,7 +8,7 @@ from msgspec import field
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from nexus_core.settings.sections import Listen, ServiceSettings
-from nexus_supervisor.settings import Patience, Retention, Sweep
+from nexus_supervisor.settings import LeadershipSection, Patience, Retention, Sweep
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -42,6 +42,7 @@ class StandaloneSettings(ServiceSettings, frozen=True):
     sweep: Sweep = field(default_factory=Sweep)
     patience: Patience = field(default_factory=Patience)
     retention: Retention = field(default_factory=Retention)
+    leadership: LeadershipSection = field(default_factory=LeadershipSection)
 
     def of(self, kind: type[S], **own: object) -> S:
         """Return the settings of one of the services, given those that only it has."""

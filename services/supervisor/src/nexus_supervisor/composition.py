@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
+from nexus_core.composition.candidate import candidate_name
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.composition.stores import open_shard_stores
@@ -59,9 +60,10 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
             store=stores.store,
             index=stores.index,
             leases=stores.leases,
+            election=stores.election,
+            candidate=candidate_name(settings),
             journal=stores.journal,
             retention=stores.retention,
-            election=stores.election,
             payloads=stores.payloads,
             stored_content=stores.stored_content,
             buffered_payloads=stores.buffered_payloads,

@@ -14,6 +14,12 @@ class SupervisorMetrics:
     """What is seen, and what is done about it."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._leads = Gauge(
+            "nexus_supervisor_leads",
+            "Whether this supervisor is the one that follows the cluster and sweeps: 1 or 0",
+            ("cluster",),
+            registry=registry,
+        )
         self._observations = Counter(
             "nexus_supervisor_observations",
             "States of Jobs told by clusters",
@@ -119,13 +125,19 @@ class SupervisorMetrics:
         """Let the gauge of a part show its circuit whenever it is scraped."""
         self._open.labels(circuit.part).set_function(lambda: not circuit.is_closed)
 
-    def watch_silence(self, cluster: str, silence: Callable[[], float | None]) -> None:
-        """Let the gauge of a cluster show for how long it was silent whenever it is scraped."""
+    def watch(
+        self, cluster: str, *, leads: Callable[[], bool], silence: Callable[[], float | None]
+    ) -> None:
+        """Let the gauges of a cluster show whenever they are scraped how things stand then.
+
+        Who does not lead does not listen, so that silence means nothing.
+        """
 
         def seconds() -> float:
-            since = silence()
+            since = silence() if leads() else None
             return math.nan if since is None else since
 
+        self._leads.labels(cluster).set_function(leads)
         self._silence.labels(cluster).set_function(seconds)
 
     def observed(self, cluster: str, kind: str, reason: str, at: float) -> None:

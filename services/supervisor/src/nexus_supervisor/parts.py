@@ -23,9 +23,11 @@ class SupervisorParts:
     store: CheckpointStore
     index: RunIndex
     leases: LeaseStore
+    election: LeaderElection
+    candidate: str
+    """What this supervisor calls itself in an election; no other that lives does."""
     journal: Journal
     retention: Retention
-    election: LeaderElection
     payloads: PayloadStore | None
     """Renews the URLs of runs that waited long; None where only schedulers reach it."""
     buffered_payloads: PayloadStore | None = None

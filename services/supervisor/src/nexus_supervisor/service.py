@@ -22,6 +22,7 @@ from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.enforce import Enforcer
 from nexus_supervisor.follow import Follower
 from nexus_supervisor.keep_logs import LogKeeper
+from nexus_supervisor.leadership import Leadership
 from nexus_supervisor.metrics import SupervisorMetrics
 from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
@@ -87,10 +88,13 @@ def _look_after(
     chronicle: Chronicle,
     tasks: BackgroundTasks,
 ) -> None:
-    """Follow one cluster and sweep for it."""
+    """Follow one cluster and sweep for it, while no other supervisor does."""
     name = cluster.name
     cluster.start(tasks)
-    metrics.watch_silence(name, cluster.silence)
+    leadership = Leadership(
+        parts.election, name, parts.candidate, settings.leadership.lease_duration, parts.clock
+    )
+    metrics.watch(name, leads=lambda: leadership.leads, silence=cluster.silence)
     metrics.watch_circuit(cluster.circuit)
     settler = Settler(parts.store, parts.callback)
     keeper = LogKeeper(parts, cluster, settings.logs, metrics)
@@ -114,8 +118,12 @@ def _look_after(
     follower = Follower(cluster, enforcer, settings.thresholds().patience, parts.clock)
     sweeper = Sweeper(parts, cluster, enforcer, launcher, settings, throttle)
     tasks.start(f"chronicle {name}", chronicle.write())
-    tasks.start(f"follow {name}", follower.follow())
-    tasks.start(f"sweep {name}", sweeper.sweep_for_ever())
+
+    def work(tasks: BackgroundTasks) -> None:
+        tasks.start(f"follow {name}", follower.follow())
+        tasks.start(f"sweep {name}", sweeper.sweep_for_ever())
+
+    tasks.start(f"lead {name}", leadership.stand(work, tasks))
 
 
 def _remove_what_is_old(
@@ -131,5 +139,5 @@ def _remove_what_is_old(
     orphans = None
     if parts.stored_content is not None:
         orphans = OrphanSearch(parts, parts.stored_content, removals, retention, metrics)
-    rounds = RetentionRounds(parts, retirer, orphans, retention, settings.host_name, metrics)
+    rounds = RetentionRounds(parts, retirer, orphans, retention, parts.candidate, metrics)
     tasks.start("retention", rounds.go_on())

@@ -117,6 +117,18 @@ def _bad_records(problem: str) -> SettingsError:
     return SettingsError(f"{'.'.join(path)} ({variable_of(path)}): {problem}; 0s keeps them")
 
 
+class LeadershipSection(Section, frozen=True):
+    """Which of the supervisors of a cluster follows its feed and sweeps."""
+
+    lease_duration: Duration = Duration(15)
+    """How long a supervisor leads without renewing its lease, which it does three times as often.
+
+    As long after its death another takes over; after an orderly stop, a third of it at most. Far
+    longer than the store's worst answer, and its clocks' differences: two that lead at once do no
+    harm, but do all twice.
+    """
+
+
 class SupervisorSettings(ServiceSettings, frozen=True):
     """All settings of a supervisor."""
 
@@ -124,6 +136,7 @@ class SupervisorSettings(ServiceSettings, frozen=True):
     sweep: Sweep = field(default_factory=Sweep)
     retention: Retention = field(default_factory=Retention)
     patience: Patience = field(default_factory=Patience)
+    leadership: LeadershipSection = field(default_factory=LeadershipSection)
 
     def thresholds(self) -> Thresholds:
         """Return what decides, in the domain's terms."""
