@@ -74,6 +74,7 @@ _OF_SUPERVISORS = {
     "NEXUS__SWEEP__NEW_EXPIRES_AFTER": "60s",
     # Long against two answers of an API server that hangs now and then, short against our patience.
     "NEXUS__SWEEP__JOB_MISSING_GRACE": "6s",
+    "NEXUS__SWEEP__MASS_LOSS_GRACE": "12s",
     "NEXUS__SWEEP__COMPLETION_GRACE": "6s",
     "NEXUS__SWEEP__STRAGGLER_GRACE": "4s",
 }

@@ -280,3 +280,26 @@ async def test_an_outage_is_logged_once_and_so_is_its_end(part: Part, clock: Man
         ("circuit closed", "cluster europe"),
     ]
     assert 100 <= logs[-1]["away_for"] <= 116
+
+
+async def test_another_reason_is_said_and_so_is_one_that_lasts(
+    part: Part, clock: ManualClock
+) -> None:
+    with capture_logs() as logs:
+        break_off(part)
+        await clock.advance(100)
+        part.error = UnavailableError("wrong password")
+        await clock.advance(400)
+    reasons = [line["reason"] for line in logs]
+    assert reasons == ["no route to host", "wrong password", "wrong password"]
+
+
+async def test_a_circuit_that_opens_again_and_again_is_not_said_each_time(
+    part: Part, clock: ManualClock
+) -> None:
+    with capture_logs() as logs:
+        for _ in range(2400):
+            if part.circuit.is_closed:
+                part.call(AWAY)
+            await clock.advance(0.1)
+    assert [line["event"] for line in logs] == ["circuit opened", "circuit closed"]

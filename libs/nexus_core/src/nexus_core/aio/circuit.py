@@ -14,6 +14,7 @@ from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.wake import woken
 from nexus_core.domain.errors import NexusError, NotNowError, UnavailableError
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
 
@@ -95,6 +96,8 @@ class Circuit:
         self._heard_at = self._closed_at = self._ask_at = clock.monotonic()
         self._reason = ""
         self._since: datetime | None = None
+        self._said = News(clock)
+        self._is_said = False
         self._news = asyncio.Event()
         self._is_closed = asyncio.Event()
         self._is_closed.set()
@@ -185,8 +188,10 @@ class Circuit:
         self._state = CircuitState.CLOSED
         self._closed_at = self._heard_at
         self._is_closed.set()
-        away = (self._clock.now() - self._since).total_seconds() if self._since else 0.0
-        log.info("circuit closed", part=self.part, away_for=round(away, 1))
+        if self._is_said:
+            self._is_said = False
+            away = (self._clock.now() - self._since).total_seconds() if self._since else 0.0
+            log.info("circuit closed", part=self.part, away_for=round(away, 1))
 
     def _failed(self, error: UnavailableError) -> None:
         self._ask_at = self._clock.monotonic() + _SOON_SECONDS
@@ -197,18 +202,21 @@ class Circuit:
 
     def _open(self, error: UnavailableError) -> None:
         now = self._clock.monotonic()
-        is_news = self._state is CircuitState.CLOSED
-        if is_news and now - self._closed_at >= _WELL_SECONDS:
+        was_closed = self._state is CircuitState.CLOSED
+        if was_closed and now - self._closed_at >= _WELL_SECONDS:
             self._backoff.reset()
+            self._said.is_over()
         wish = min(error.retry_after or 0.0, self._pace.longest_pause)
         pause = max(self._backoff.next(), wish, _SOON_SECONDS)
         self._state = CircuitState.OPEN
         self._reason = str(error)
         self._ask_at = now + pause
-        if is_news:
+        if was_closed:
             self.openings += 1
             self._since = self._clock.now()
             self._is_closed.clear()
+        if self._said.is_new(self._reason):
+            self._is_said = True
             log.warning("circuit opened", part=self.part, reason=self._reason, next_try_in=pause)
 
     def _ended(self, began: int, error: BaseException | None, *, is_probe: bool) -> None:
