@@ -134,7 +134,8 @@ class RemoteCluster:
     ) -> JobHandle:
         if send_by is not None and time.monotonic() >= send_by:
             raise HeldUpError(f"Job {key.request_id} was held up before it was sent")
-        handle: JobHandle = await self._call("create_job", JobHandle, key, manifest)
+        # The time stays here: what is on its way does not know it.
+        handle: JobHandle = await self._call("create_job", JobHandle, key, manifest, None)
         return handle
 
     async def find_job(self, key: RunKey) -> JobStatus | None:
