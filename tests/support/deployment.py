@@ -1,7 +1,7 @@
 """Scheduler, receiver and supervisor as they are deployed: a process each, on real servers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,9 @@ from tools.testbed.description import (
 from tools.testbed.nexus import settings_for
 
 SERVICES = ("SCHEDULER", "RECEIVER", "SUPERVISOR")
+
+# As short as it may be: nothing here mends itself.
+_PATIENCE = {"NEXUS__PATIENCE__IMAGE": "2s", "NEXUS__PATIENCE__CONTAINER": "2s"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,11 @@ class Deployment(Apart):
     def __init__(self, servers: Servers, session: aiohttp.ClientSession) -> None:
         super().__init__(servers.settings(), session)
         self.servers = servers
+
+    def environment(self, service: str, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment that a service is started in."""
+        own = _PATIENCE if service == "SUPERVISOR" else {}
+        return super().environment(service, {**own, **settings})
 
     async def start(self, *services: str, **settings: str) -> None:
         """Start some services, or all, and wait until they are ready."""

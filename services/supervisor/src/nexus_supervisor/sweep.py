@@ -45,7 +45,7 @@ Deed = Callable[[], Awaitable[None]]
 
 
 class Sweeper:
-    """Looks after the runs of one cluster. Knows of no run from one sweep to the next.
+    """Looks after the runs of one cluster. What it remembers of them only adds to what it finds.
 
     A sweep costs what is open and late and the Jobs that exist, never what is stored. What it
     submits goes ahead of the queue, but spares the cluster as the queue does.

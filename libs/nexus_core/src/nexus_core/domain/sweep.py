@@ -1,7 +1,7 @@
 """What a sweep does about one run or one Job, from what the store and the cluster say of it.
 
-Events make an answer fast; these decisions, taken again and again on a timer, make it certain. They
-hold nothing between two sweeps: any supervisor may take any of them, twice.
+What clusters tell makes an answer fast; these decisions, taken again and again on a timer, make it
+certain. They hold nothing between two sweeps: any supervisor may take any of them, twice.
 """
 
 from datetime import datetime, timedelta
