@@ -201,3 +201,9 @@ def test_a_file_that_is_not_yaml_is_one_line_that_quotes_none_of_it(
 )
 def test_a_pod_is_told_where_its_api_server_is(environ: dict[str, str], address: str) -> None:
     assert api_server_address(environ) == address
+
+
+def test_what_is_kept_in_a_row_is_no_larger_than_a_row_may_be() -> None:
+    assert load(ServiceSettings, {"NEXUS__LOGS__KEPT_BYTES": "512Ki"}).logs.kept_bytes == 512 * 1024
+    with pytest.raises(SettingsError, match=r"logs\.kept-bytes .*must be at most 512Ki"):
+        load(ServiceSettings, {"NEXUS__LOGS__KEPT_BYTES": "513Ki"})
