@@ -95,6 +95,14 @@ RUNNING = {
     .started(61)
     .known_at(90),
     "runs-no-more-and-said-nothing": running().ended(9, 0, "Completed").known_at(40),
+    "runs-no-more-and-its-job-succeeded": running()
+    .ended(9, 0, "Completed")
+    .saw(K.JOB_ENDED, 10, reason="Completed")
+    .known_at(40),
+    "runs-no-more-and-its-job-failed": running()
+    .ended(9, 1, "Error")
+    .saw(K.JOB_ENDED, 10, reason="BackoffLimitExceeded", message=LIMIT_REACHED)
+    .known_at(10.5),
     "runs-of-others": Way(received_by_host="")
     .of_no_known_cluster()
     .recorded(lifecycle_stage=Stage.RUNNING, last_modified=at(2), applied_configuration=None)

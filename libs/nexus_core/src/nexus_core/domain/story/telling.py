@@ -103,7 +103,9 @@ def _headline_of_job(facts: Facts, happened: list[tuple[RunEvent, Step]]) -> tup
     time = spoken(facts.now - event.at)
     if event.kind is RunEventKind.ENDED and event.reason != COMPLETED:
         return f"{step.sentence} Its cluster decides whether there is another try.", step.advice
-    standing = _STANDINGS.get(event.kind)
+    # A Job that succeeded says no more than its container.
+    kind = RunEventKind.ENDED if event.reason == COMPLETED else event.kind
+    standing = _STANDINGS.get(kind)
     return standing.format(time=time) if standing else step.sentence, step.advice
 
 
