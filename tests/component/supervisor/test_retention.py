@@ -456,9 +456,9 @@ async def test_a_fault_of_removal_is_no_end_of_the_supervisor(
     async with world.supervisor() as url:
         supervisor = Client(world.session, url)
         trouble.breaks("ended", error=RuntimeError("nobody thought of it"))
-        await until(lambda: clock.sleepers == 3)
+        await until(lambda: clock.sleepers == 4)
         await clock.advance(MINUTE)
-        await until(lambda: clock.sleepers == 3)
+        await until(lambda: clock.sleepers == 4)
         assert await left(world, key) == ALL
 
         trouble.is_over()

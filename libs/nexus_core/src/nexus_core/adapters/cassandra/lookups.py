@@ -3,7 +3,7 @@
 `lookups_by_index` for stores with secondary indexes, `lookups_by_table` for those without.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +27,12 @@ class Lookups(Protocol):
 
     def stage_changed(self, key: RunKey, to: Stage) -> None:
         """Have the lookups follow a change of stage, behind the caller's back."""
+
+    async def make_good(self, host: str, finished: Mapping[RunKey, Stage]) -> None:
+        """Make good what did not follow the ends of a host's runs, wherever it got lost.
+
+        Idempotent; costs what many runs have in common, and what was lost.
+        """
 
     def removals(self, key: RunKey, stage: Stage, host: str, tag: str) -> list[Write]:
         """Return what removes the rows that lead to a finished run; empty means that none does."""

@@ -1,6 +1,6 @@
 """Finding runs by tag where `checkpoints` has secondary indexes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from nexus_core.adapters.cassandra import statements
@@ -54,6 +54,9 @@ class IndexLookups:
 
     def stage_changed(self, key: RunKey, to: Stage) -> None:
         """Do nothing: the server does."""
+
+    async def make_good(self, host: str, finished: Mapping[RunKey, Stage]) -> None:
+        """Do nothing: an index can't be behind its row."""
 
     def removals(self, key: RunKey, stage: Stage, host: str, tag: str) -> list[Write]:  # noqa: ARG002 - the port's
         """Return nothing: an index loses what its row does."""

@@ -7,8 +7,9 @@ that any removal beats; rows by tag take theirs from the transactions that chang
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import cast
 
 from nexus_core.adapters.cassandra import statements
@@ -22,10 +23,13 @@ from nexus_core.adapters.cassandra.statements import FirstWrites
 from nexus_core.domain.checkpoint import Checkpoint
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.stages import SOURCES, Stage
+from nexus_core.domain.stages import OPEN_STAGES, SOURCES, Stage
 
 _PAGE = 500
 """Runs of a tag that are looked at at once."""
+
+_PORTION = 50
+"""Runs whose rows are asked for at once; Keyspaces takes a hundred."""
 
 _TRIES = 8
 """How often a tag is changed anew because somebody else changed it at the same time."""
@@ -130,7 +134,7 @@ class TableLookups:
         """Move the row by host to its new stage, behind the caller's back.
 
         Nobody of ours reads it but others who share the tables; a row that was not moved because
-        this process died says a stage that its reader finds outdated.
+        this process died says a stage that its reader finds outdated, until `make_good`.
         """
         self._afterwork.do(f"lookup of {key}", self._move_by_host(key, to))
 
@@ -139,16 +143,43 @@ class TableLookups:
         if not rows or not rows[0][0]:
             return
         host, now = cast("tuple[str, str]", rows[0])
+        writes = self._move(host, key, sorted(SOURCES[to]), to)
+        # Where it has moved on meanwhile, whoever moved it adds the row.
+        await self._session.batch(writes if now == to else writes[:-1])
+
+    async def make_good(self, host: str, finished: Mapping[RunKey, Stage]) -> None:
+        """Remove rows that say a finished run of a host was open, and add what they stood for.
+
+        Three reads for so many runs; what is there to remove was left by a process that died, or
+        that had too much of it to do.
+        """
+        left = iter(finished.items() if host else ())
+        while portion := dict(islice(left, _PORTION)):
+            ids = [key.request_id for key in portion]
+            stages = sorted(OPEN_STAGES)
+            found = await asyncio.gather(
+                *(
+                    self._session.execute(statements.FIND_BY_HOST_AMONG, (host, stage.value, ids))
+                    for stage in stages
+                )
+            )
+            stale = {
+                (cast("str", row[0]), stage)
+                for stage, rows in zip(stages, found, strict=True)
+                for row in rows
+            }
+            for key, ended in portion.items():
+                outdated = [stage for id_, stage in sorted(stale) if id_ == key.request_id]
+                if outdated:
+                    await self._session.batch(self._move(host, key, outdated, ended))
+
+    def _move(self, host: str, key: RunKey, outdated: Iterable[Stage], to: Stage) -> list[Write]:
         writes: list[Write] = [
-            (statements.REMOVE_BY_HOST, (host, stage.value, key.request_id))
-            for stage in sorted(SOURCES[to])
+            (statements.REMOVE_BY_HOST, (host, stage.value, key.request_id)) for stage in outdated
         ]
-        # Unless it has moved on meanwhile: then whoever moved it adds the row.
-        if now == to:
-            stamp = () if self._order is None else (self._order.next(),)
-            row = (host, to.value, key.request_id, key.algorithm, *stamp)
-            writes.append((self._writes.by_host, row))
-        await self._session.batch(writes)
+        stamp = () if self._order is None else (self._order.next(),)
+        row = (host, to.value, key.request_id, key.algorithm, *stamp)
+        return [*writes, (self._writes.by_host, row)]
 
     def removals(self, key: RunKey, stage: Stage, host: str, tag: str) -> list[Write]:
         """Return what removes the row by tag, and that by host in the stage the run ended in."""

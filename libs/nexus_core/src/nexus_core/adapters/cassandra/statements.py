@@ -126,6 +126,9 @@ REMOVE_BY_HOST = Statement(
     "DELETE FROM checkpoints_by_host WHERE host = ? AND lifecycle_stage = ? AND id = ?",
     idempotent=True,
 )
+FIND_BY_HOST_AMONG = Statement(
+    "SELECT id FROM checkpoints_by_host WHERE host = ? AND lifecycle_stage = ? AND id IN ?"
+)
 
 # Runs of other implementations.
 

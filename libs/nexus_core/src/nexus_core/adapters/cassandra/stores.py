@@ -96,7 +96,14 @@ def _assembled(
     writer = FirstWriter(session, register, lookups, writes, order)
     submissions = Submissions(session, clock, variant.claim_patience)
     filing = Filing(session, register, writes, order)
-    tidier = Tidier(clock, register=register, open_runs=open_runs, finished=finished, filing=filing)
+    tidier = Tidier(
+        clock,
+        register=register,
+        open_runs=open_runs,
+        finished=finished,
+        filing=filing,
+        lookups=lookups,
+    )
     kind = StrangersByIndex if variant.indexed else StrangersByTable
     adopter = Adopter(session, clock, open_runs=open_runs, filing=filing, strangers=kind(session))
     return CassandraStores(

@@ -7,6 +7,7 @@ from itertools import islice
 
 from nexus_core.adapters.cassandra.filing import Filing
 from nexus_core.adapters.cassandra.finished_runs import FinishedRuns
+from nexus_core.adapters.cassandra.lookups import Lookups
 from nexus_core.adapters.cassandra.moves import Move, Reading, moves
 from nexus_core.adapters.cassandra.open_parts import (
     CLOSED_AFTER,
@@ -39,6 +40,8 @@ _SLOT_CLOSED_AFTER = SLOT_SECONDS + CLOSED_AFTER
 class Tidier:
     """Files what has finished as finished, moves on what is open, drops the parts it came from.
 
+    On the way it makes good what lookups lack of the ends of runs: each is looked at here once.
+
     Safe to interrupt, and to do twice at once: a run is first added where it goes and then removed
     where it was, and whoever reads it twice sees one run. What it remembers is only when it first
     saw something, so one that was restarted does nothing for a while.
@@ -52,12 +55,14 @@ class Tidier:
         open_runs: OpenRuns,
         finished: FinishedRuns,
         filing: Filing,
+        lookups: Lookups,
     ) -> None:
         self._clock = clock
         self._register = register
         self._open_runs = open_runs
         self._finished = finished
         self._filing = filing
+        self._lookups = lookups
         self._parts: Turns[Part] = Turns(CLOSED_AFTER)
         self._empty_slots: Turns[tuple[str, datetime]] = Turns(_SLOT_CLOSED_AFTER)
 
@@ -92,9 +97,9 @@ class Tidier:
         while chunk := list(islice(entries, _CHUNK)):
             filed += len(chunk)
             found = list(zip(chunk, await stages([entry.key for entry in chunk]), strict=True))
-            await self._finished.add(
-                (entry, stage) for entry, stage in found if stage is not None and stage.finished
-            )
+            ended = [(entry, stage) for entry, stage in found if stage and stage.finished]
+            await self._finished.add(ended)
+            await self._lookups.make_good(part.owner, {entry.key: to for entry, to in ended})
             still_open += [
                 entry for entry, stage in found if stage is not None and not stage.finished
             ]
