@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from nexus_core.aio.circuit import Circuit, CircuitOpenError, CircuitPace
 from nexus_core.aio.tasks import BackgroundTasks
-from nexus_core.domain.errors import JobRejectedError, NotNowError, UnavailableError
+from nexus_core.domain.errors import HeldUpError, JobRejectedError, NotNowError, UnavailableError
 from support.clock import ManualClock, settle
 
 AWAY = UnavailableError("no route to host")
@@ -100,6 +100,7 @@ async def test_calls_that_were_cancelled_or_broke_tell_nothing(part: Part) -> No
     for _ in range(2):
         part.call(AWAY)
     part.call(RuntimeError("a fault of ours"))
+    part.call(HeldUpError("nothing was sent"))
     with pytest.raises(asyncio.CancelledError), part.circuit.call():
         raise asyncio.CancelledError
     assert state_of(part) == "closed"

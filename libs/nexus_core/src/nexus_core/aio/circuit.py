@@ -12,7 +12,7 @@ import structlog
 
 from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.wake import woken
-from nexus_core.domain.errors import NexusError, NotNowError, UnavailableError
+from nexus_core.domain.errors import HeldUpError, NexusError, NotNowError, UnavailableError
 from nexus_core.ports.clock import Clock
 from nexus_core.telemetry.news import News
 
@@ -222,6 +222,8 @@ class Circuit:
     def _ended(self, began: int, error: BaseException | None, *, is_probe: bool) -> None:
         if began != self.openings or (not is_probe and not self.is_closed):
             return
+        if isinstance(error, HeldUpError):
+            return  # nothing was sent
         if isinstance(error, UnavailableError) and _is_failure(error, is_probe=is_probe):
             self._failed(error)
         elif error is None or isinstance(error, NexusError):
