@@ -21,7 +21,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.domain.retirement import Ending, EndingPlace, Kept
 from nexus_core.domain.stages import FINISHED_STAGES, Stage
 
-_AT_ONCE = 16
+_AT_ONCE = 8
 """Runs that are removed side by side; all others who use the session go on beside them."""
 
 _DROPPED = "endings"
