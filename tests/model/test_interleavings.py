@@ -13,7 +13,7 @@ import pytest
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
 from support.exploring import Budget, Explored, Turns, explore
-from support.run_play import RunPlay
+from support.run_play import A_WHILE, RunPlay
 
 RUN = RunKey("hello-world", "run")
 
@@ -75,3 +75,21 @@ def test_a_run_ends_once_in_every_order(
     found = explored(*casts, **budget)
 
     assert stages(found) >= among  # an exploration that gets nowhere would find nothing
+
+
+def late_run(cast: Cast, turns: Turns) -> RunPlay:
+    """Give a run that waited so long that scheduler and supervisors all go for it."""
+    play = one_run(cast, turns)
+    play.clock.elapsed = A_WHILE
+    play.whiles_left = 0
+    return play
+
+
+@pytest.mark.timeout(600)
+def test_a_launch_that_looked_and_was_slow_to_send_makes_no_second_job() -> None:
+    """Meanwhile one supervisor submits the run, its Job fails, and another settles that."""
+    cast = {**SCHEDULER, **SUPERVISOR, **ANOTHER}
+
+    found = explore(partial(late_run, cast))
+
+    assert stages(found) >= {Stage.RUNNING, Stage.DEADLINE_EXCEEDED}

@@ -50,6 +50,13 @@ class PlayClock:
         raise AssertionError(f"nobody sleeps here, but {seconds} s were asked for")
 
 
+class _Stores(SimpleNamespace):
+    """The stores that a sweep asks; of all others, there are none."""
+
+    def __getattr__(self, _: str) -> None:
+        return None
+
+
 class StoreCalls(Calls):
     """The ports of a plain store. What can't change while a play lasts is answered at once.
 
@@ -135,8 +142,7 @@ class RunPlay:
         self.canceller = Canceller(
             SchedulerParts(**shared, **catalogue), LaunchQueue({}, 1), settler
         )
-        stores: Any = SimpleNamespace(**shared)
-        world: Any = SimpleNamespace(stores=stores, cluster=cluster, clock=self.clock)
+        world: Any = SimpleNamespace(stores=_Stores(**shared), cluster=cluster, clock=self.clock)
         self.sweeper = a_sweeper(world)
 
     def have(self, **changes: Any) -> Checkpoint:

@@ -14,6 +14,8 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase, PodPhase
 from nexus_core.domain.stages import FINISHED_STAGES, Stage, StageChange
+from nexus_core.settings.values import Duration
+from nexus_supervisor.settings import Sweep
 from support.calls import Client
 from support.clock import ManualClock
 from support.observations import a_pod_status
@@ -35,7 +37,7 @@ START_CAUSE = "The container of the algorithm could not be started"
 @pytest.fixture
 async def supervisor(world: World) -> AsyncIterator[Client]:
     """A supervisor that follows the cluster already."""
-    async with world.supervisor() as url:
+    async with world.supervisor(sweep=Sweep(job_kept_for=Duration(0))) as url:
         await until(lambda: world.cluster.followers)
         yield Client(world.session, url)
 

@@ -11,6 +11,8 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.stages import Stage
+from nexus_core.settings.values import Duration
+from nexus_supervisor.settings import Sweep
 from support.calls import Client
 from support.clock import ManualClock
 from support.receiver_client import ReceiverClient, metric
@@ -26,8 +28,8 @@ WORKERS = 10
 
 @pytest.fixture
 async def supervisor(world: World) -> AsyncIterator[Client]:
-    """A supervisor that has swept once."""
-    async with world.supervisor() as url:
+    """A supervisor that has swept once, and deletes Jobs however young they are."""
+    async with world.supervisor(sweep=Sweep(job_kept_for=Duration(0))) as url:
         client = Client(world.session, url)
         await swept(client, 1)
         yield client

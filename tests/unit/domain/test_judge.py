@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from nexus_core.domain.judge import judge
 from nexus_core.domain.observation import (
@@ -27,6 +28,7 @@ PATIENCE = Patience(
     pod_creation=timedelta(seconds=50),
     completion=timedelta(seconds=60),
     deletion=timedelta(seconds=70),
+    name=timedelta(0),
 )
 FOR_EVER = 10**6
 
@@ -412,3 +414,14 @@ def test_a_job_that_failed_before_it_was_deleted_failed_as_it_did() -> None:
     ending = verdict(status, 0)
     assert ending is not None
     assert ending.stage is Stage.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("status", [failed("BackoffLimitExceeded"), waiting("InvalidImageName")])
+def test_a_job_keeps_its_name_for_a_while_whatever_became_of_it(status: JobStatus) -> None:
+    patience = replace(PATIENCE, name=timedelta(seconds=30))
+
+    young, old = (judge(status, at(seconds), patience) for seconds in (29, 30))
+
+    assert young is not None
+    assert not young.delete_job
+    assert old == replace(young, delete_job=True)

@@ -30,6 +30,12 @@ class Sweep(Section, frozen=True):
     given up: a wrong namespace or kubeconfig, or a cluster that was set up anew, lists none."""
     straggler_grace: Duration = Duration(60)
     """After its run finished, a Job that is still active is deleted."""
+    job_kept_for: Duration = Duration(30)
+    """After a Job was made, it is not deleted though its run has failed.
+
+    Its name stays taken for whoever is about to make it a second time; longer than a request is on
+    its way. What has ended by then goes by its own time to live, the rest after `straggler_grace`.
+    """
     parallel: Positive = 8
     """Runs that are submitted or settled at the same time."""
 
@@ -155,5 +161,6 @@ class SupervisorSettings(ServiceSettings, frozen=True):
                 pod_creation=timedelta(seconds=patience.pod_creation),
                 completion=timedelta(seconds=sweep.completion_grace),
                 deletion=timedelta(seconds=sweep.job_missing_grace),
+                name=timedelta(seconds=sweep.job_kept_for),
             ),
         )

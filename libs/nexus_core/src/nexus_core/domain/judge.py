@@ -7,6 +7,8 @@ never the stage or the cause.
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from nexus_core.domain.endings import failed, silent
 from nexus_core.domain.observation import JobPhase, JobStatus
 from nexus_core.domain.stages import Stage
@@ -24,6 +26,15 @@ def judge(
     fails nor is late, however long. `memory_limit` is the run's, to be named where it was exceeded;
     empty when not known.
     """
+    verdict = _meaning(status, now, patience, memory_limit)
+    if verdict is not None and now - status.created_at < patience.name:
+        return replace(verdict, delete_job=False)
+    return verdict
+
+
+def _meaning(
+    status: JobStatus, now: datetime, patience: Patience, memory_limit: str
+) -> Verdict | None:
     if status.phase is JobPhase.FAILED:
         return failed(status, memory_limit)
     if status.phase is JobPhase.SUCCEEDED:

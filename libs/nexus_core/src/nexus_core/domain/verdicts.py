@@ -31,6 +31,13 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """
     deletion: timedelta = timedelta(seconds=60)
     """After somebody deleted a Job: its algorithm may report yet, while its pods end."""
+    name: timedelta = timedelta(seconds=30)
+    """After a Job was made, in which no verdict deletes it.
+
+    While it is there its name is taken: a scheduler that looked at the run before, and is slow to
+    send, finds this Job and makes no second one. Longer than a request is on its way. A Job that
+    has ended by then goes by its own time to live, one that goes on as a straggler.
+    """
 
     @property
     def shortest(self) -> timedelta:
