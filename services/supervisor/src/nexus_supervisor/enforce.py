@@ -62,9 +62,6 @@ class Enforcer:
 
         Recorded first: of a Job that is gone, nobody could tell any more why, and nothing that is
         printed is worth a wait for the verdict.
-
-        A Job that was made here stays for the grace of the sweep, or for its cluster's own time:
-        the scheduler of its run may be about to make it, too, and what is there is made once.
         """
         advance = await self._settler.settle(
             key,
@@ -79,7 +76,7 @@ class Enforcer:
             self.metrics.settled(self._cluster.name, verdict.stage)
         if advance.stage is None or not advance.stage.finished:
             return
-        if verdict.delete_job and not self.memory.was_submitted(key):
+        if verdict.delete_job:
             await self.remove_job(key, advance.stage)
         elif advance.applied:
             # The Job goes by its cluster's own clock, and what it printed with it.

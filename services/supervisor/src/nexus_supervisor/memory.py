@@ -29,7 +29,7 @@ class _Bounded(OrderedDict[K, V], Generic[K, V]):
 
 
 class RunMemory:
-    """Since when pods are in trouble, how Jobs were that are gone, which runs run, which it began.
+    """Since when pods are in trouble, how Jobs were that are gone, and which runs run.
 
     Nothing here is the truth. After a restart, or when there is too much of it, what is forgotten
     makes for more patience, a cause that says less, and a needless look into the store.
@@ -39,7 +39,6 @@ class RunMemory:
         self._troubles: _Bounded[str, tuple[Family, datetime]] = _Bounded()
         self._gone: _Bounded[RunKey, JobStatus] = _Bounded()
         self._running: _Bounded[RunKey, str] = _Bounded()
-        self._submitted: _Bounded[RunKey, bool] = _Bounded()
 
     def saw(self, status: JobStatus, now: datetime) -> JobStatus:
         """Take up a status; return it with the beginnings of the troubles that it can't date."""
@@ -63,14 +62,6 @@ class RunMemory:
     def is_known_to_run(self, status: JobStatus) -> bool:
         """Tell whether the store is known to know of this very Job."""
         return self._running.get(status.key) == status.uid
-
-    def note_submitted(self, key: RunKey) -> None:
-        """Remember that a run is started here, ahead of its scheduler's queue."""
-        self._submitted.put(key, True)
-
-    def was_submitted(self, key: RunKey) -> bool:
-        """Tell whether a run was started here, ahead of its scheduler's queue."""
-        return key in self._submitted
 
     def _dated(self, pod: PodStatus, now: datetime) -> PodStatus:
         waiting = pod.waiting

@@ -212,7 +212,6 @@ class Sweeper:
             await self._give_up_without_job(run)
             return
         log.info("run submitted ahead of the queue", request_id=run.key.request_id, owner=run.owner)
-        self._memory.note_submitted(run.key)
         try:
             await self._launcher.launch(BufferedRun.of(checkpoint, job))
         except UnavailableError as error:

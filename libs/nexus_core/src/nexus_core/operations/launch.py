@@ -240,5 +240,8 @@ class Launcher:
         return renew_urls(run.manifest, run.payload_url, urls)
 
 
-# The algorithm has spoken (or was found to run): its Job ends, and is removed, by its own rules.
-_JOB_ENDS_BY_ITSELF = frozenset({Stage.RUNNING, Stage.COMPLETED, Stage.FAILED})
+# The algorithm has spoken, or was found to run, or to have failed: its Job ends, and is removed, by
+# its own rules. To delete it would give its name away to whoever is about to create it, too.
+_JOB_ENDS_BY_ITSELF = frozenset(
+    {Stage.RUNNING, Stage.COMPLETED, Stage.FAILED, Stage.DEADLINE_EXCEEDED}
+)
