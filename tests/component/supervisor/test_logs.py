@@ -12,6 +12,7 @@ from nexus_core.domain.observation import JobPhase
 from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.settings.sections import Logs
 from nexus_core.settings.values import Duration, RowSize
+from nexus_supervisor.settings import Sweep
 from support.calls import Client
 from support.clock import ManualClock
 from support.receiver_client import metric
@@ -40,7 +41,8 @@ def fail(world: World, key: RunKey, reason: str = "PodFailurePolicy") -> None:
 @asynccontextmanager
 async def supervisor(world: World, **logs: Any) -> AsyncIterator[Client]:
     """A supervisor that follows the cluster already."""
-    async with world.supervisor(logs=Logs(**logs)) as url:
+    sweep = Sweep(job_kept_for=Duration(0))
+    async with world.supervisor(logs=Logs(**logs), sweep=sweep) as url:
         await until(lambda: world.cluster.followers)
         yield Client(world.session, url)
 
