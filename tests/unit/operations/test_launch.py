@@ -11,6 +11,7 @@ import pytest
 
 from nexus_core.adapters.folder.payload_store import FolderPayloadStore
 from nexus_core.domain.cancellation import cancellation
+from nexus_core.domain.checkpoint import Checkpoint
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.domain.errors import (
     ConflictError,
@@ -291,6 +292,44 @@ async def test_a_clock_that_is_set_back_makes_no_run_younger(
 
     assert await launcher.launch(run) is Launched.FINISHED_BEFORE
     assert not world.cluster.creations
+
+
+async def test_a_job_that_an_earlier_try_made_is_found_and_not_made_again_though_it_goes_meanwhile(
+    world: World, told: Told
+) -> None:
+    key = await store_run(world)
+    run = msgspec.structs.replace(await buffered(world, key), doubtful=True)
+    made = await world.cluster.create_job(key, run.manifest)
+
+    async def find(found: RunKey) -> Checkpoint | None:
+        checkpoint = await world.stores.store.find(found)
+        # Cancelled at another scheduler, just when this one has looked.
+        change = StageChange(to=Stage.CANCELLED, at=world.clock.now())
+        await world.stores.store.advance(key, change)
+        await world.cluster.delete_job(key)
+        return checkpoint
+
+    store, cluster = meddled(world.stores.store, find=find), world.cluster
+    settler, clusters = Settler(store, told), {cluster.name: cluster}
+    launcher = Launcher(store, world.stores.payloads, clusters, settler, world.clock)
+
+    assert await launcher.launch(run) is Launched.FINISHED_BEFORE
+
+    assert made.created
+    assert world.cluster.creations[key] == 1
+    assert await world.stage(key) is Stage.CANCELLED
+
+
+async def test_a_job_that_an_earlier_try_made_is_recorded(world: World, launcher: Launcher) -> None:
+    key = await store_run(world)
+    run = msgspec.structs.replace(await buffered(world, key), doubtful=True)
+    made = await world.cluster.create_job(key, run.manifest)
+
+    assert await launcher.launch(run) is Launched.RUNNING
+
+    recorded = await world.stores.store.find(key)
+    assert recorded is not None
+    assert recorded.job_uid == made.uid
 
 
 async def test_who_may_not_be_alone_looks_before_it_starts_a_run(world: World, told: Told) -> None:

@@ -137,11 +137,15 @@ class Launcher:
         if cluster is None:
             raise UnavailableError(f"cluster '{run.cluster}' is not known here")
         manifest = await self._fresh_manifest(run)
+        # Before the run is looked at: a cancellation is recorded first, then the Job is deleted.
+        made = await cluster.find_job(run.key) if run.doubtful else None
         # Last thing before the Job is created. What is found out here is not believed for long: who
         # is held up beyond that, by a frozen process or for want of a connection, sends nothing.
         looked_at = self._clock.monotonic()
         if (end := await self._came_along_without(run)) is not None:
             return end
+        if made is not None:
+            return await self._record(run.key, cluster, JobHandle(made.uid, created=False))
         send_by = looked_at + self._stale_after.total_seconds()
         try:
             handle = await cluster.create_job(run.key, manifest, send_by)
@@ -156,17 +160,21 @@ class Launcher:
                 ),
             )
             return Launched.REJECTED
+        return await self._record(run.key, cluster, handle)
+
+    async def _record(self, key: RunKey, cluster: Cluster, handle: JobHandle) -> Launched:
+        """Record that a run's Job is there; delete it if the run has finished without it."""
         now = self._clock.now()
         advance = await self._store.advance(
-            run.key, StageChange(to=Stage.RUNNING, at=now, sent_at=now, job_uid=handle.uid)
+            key, StageChange(to=Stage.RUNNING, at=now, sent_at=now, job_uid=handle.uid)
         )
         if advance.applied:
             return Launched.RUNNING
-        if advance.stage in _JOB_ENDS_BY_ITSELF and not await self._is_second(run.key, handle):
+        if advance.stage in _JOB_ENDS_BY_ITSELF and not await self._is_second(key, handle):
             return Launched.RUNNING
         # Cancelled, given up by a supervisor, or done and its Job gone, while this one was created.
-        log.info("job deleted, run finished before", request_id=run.key.request_id)
-        await cluster.delete_job(run.key)
+        log.info("job deleted, run finished before", request_id=key.request_id)
+        await cluster.delete_job(key)
         return Launched.FINISHED_BEFORE
 
     async def _came_along_without(self, run: BufferedRun) -> Launched | None:
