@@ -358,3 +358,22 @@ async def test_a_sample_says_how_a_lane_stands(
         oldest_received_at=runs[1].made_at,
         reason="exceeded quota",
     )
+
+
+async def test_a_lane_is_refused_until_a_launch_succeeds_again(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, workers=1)
+    (lane,) = queue.lanes
+    queue.put(a_buffered_run())
+    launcher.errors["standalone"] = NotNowError("exceeded quota", retry_after=2)
+    queue.start(tasks)
+    await settle()
+    launcher.errors.clear()
+    launcher.open_gate.clear()
+    await clock.advance(10)
+
+    assert lane.sample("scheduler-0").state is LaneState.REFUSED
+    launcher.open_gate.set()
+    await settle()
+    assert lane.sample("scheduler-0").state is LaneState.OPEN

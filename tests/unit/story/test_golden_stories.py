@@ -334,6 +334,7 @@ FINISHED = {
     .finished(8, Stage.CANCELLED, "Cancelled by Ada.", "Reason: no longer needed."),
     "cancelled-while-it-ran": running()
     .ended(20, 137, "Error")
+    .saw(K.JOB_DELETED, 20)
     .finished(20.4, Stage.CANCELLED, "Cancelled by Ada.", "Reason: no longer needed."),
     "cancelled-with-its-parent": Way(parent=PARENT)
     .submitted(0.3)
