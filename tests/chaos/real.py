@@ -26,6 +26,7 @@ from chaos.servers import make_keyspace, running_servers, settings_behind, url_o
 from chaos.shard import CLUSTER, Shard
 from chaos.world import LiveJob, Row, Service
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
+from nexus_core.adapters.cassandra.fences import is_fence
 from nexus_core.adapters.cassandra.session import CqlSession, Statement, Value
 from nexus_core.aio.clock import SystemClock
 from nexus_core.composition.checkpoint_stores import open_checkpoint_stores
@@ -153,7 +154,9 @@ class RealWorld:
     async def rows(self) -> Sequence[Row]:
         assert self._session is not None
         pages = self._session.pages(_ROWS, page_size=_PAGE)
-        return [_row(row) async for page in pages for row in page]
+        rows = [_row(row) async for page in pages for row in page]
+        # A fence stands where a run never came to be; nobody may have been answered with it.
+        return [row for row in rows if not is_fence(row.ending.stage, row.ending.cause)]
 
     async def open_rows(self) -> Collection[RunKey]:
         assert self._index is not None

@@ -93,6 +93,18 @@ POINTS = {
     # Giving up, by a verdict or because a cluster refuses.
     "before-verdict": _before("store", "advance", _to(*_GIVEN_UP)),
     "verdict-recorded": _after("store", "advance", _to(*_GIVEN_UP)),
+    # Remembering why, and what was printed.
+    "before-journal": _before("journal", "record"),
+    "journal-written": _after("journal", "record"),
+    "before-log": _before("journal", "keep_log"),
+    "log-kept": _after("journal", "keep_log"),
+    # Removing what has had its time.
+    "removal-led": _after("election", "lead"),
+    "job-removed": _after("retention", "remove_jobs"),
+    "payload-removed": _after("payloads", "delete", _of(Content.PAYLOAD)),
+    "result-removed": _after("payloads", "delete", _of(Content.RESULT)),
+    "before-place": _before("retention", "move_on"),
+    "place-remembered": _after("retention", "move_on"),
     # Tagging.
     "tag-recorded": _after("store", "retag"),
     # Living, and going on after a death.

@@ -17,6 +17,17 @@ async def recorded(folder: Path) -> dict[str, Stage]:
 
 def payloads(folder: Path, algorithm: str) -> list[str]:
     """Return the ids of the runs of an algorithm whose payloads are stored."""
+    return [name for name in _content(folder, algorithm) if not name.endswith(".result")]
+
+
+def results(folder: Path, algorithm: str) -> list[str]:
+    """Return the ids of the runs of an algorithm whose results are stored."""
+    suffix = ".result"
+    content = _content(folder, algorithm)
+    return [name.removesuffix(suffix) for name in content if name.endswith(suffix)]
+
+
+def _content(folder: Path, algorithm: str) -> list[str]:
     below = folder / f"data/payloads/algorithm={algorithm}"
     return sorted(file.name for file in below.iterdir()) if below.exists() else []
 
