@@ -2,8 +2,13 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from typing import cast
+
+# Below those that the system hands out: one of them would be somebody else's while a gate is shut.
+_PORTS = range(10_000, 20_000)
+_TRIES = 20
 
 
 class Gate:
@@ -32,9 +37,17 @@ class Gate:
         for end in self.ends:
             end.transport.resume_reading()
         if self._server is None:
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: _Entrance(self), self.host, self.port)
+            self._server = await self._listen()
             self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _listen(self) -> asyncio.Server:
+        """Listen where it did before, or on a port that is free."""
+        loop = asyncio.get_running_loop()
+        ports = [self.port] if self.port else random.sample(_PORTS, _TRIES)
+        for port in ports[:-1]:
+            with contextlib.suppress(OSError):
+                return await loop.create_server(lambda: _Entrance(self), self.host, port)
+        return await loop.create_server(lambda: _Entrance(self), self.host, ports[-1])
 
     def shut(self) -> None:
         """Cut all connections and refuse others, as a server does that has died."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,10 @@ class Echo(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         self._open.get_nowait()
         self._open.task_done()
+
+
+def first_port_handed_out() -> int:
+    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 
 
 @pytest.fixture
@@ -148,3 +153,8 @@ async def test_an_empty_handed_gate_takes_connections_and_ends_them(gate: Gate) 
     await late.enter()
     assert await late.hear() == b""
     late.leave()
+
+
+async def test_its_port_is_none_that_the_system_hands_out(gate: Gate) -> None:
+    # Else somebody's connection could have it while the gate is shut, and it would never open.
+    assert gate.port < first_port_handed_out()
