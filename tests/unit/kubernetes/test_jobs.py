@@ -317,6 +317,28 @@ async def test_children_of_a_job_that_goes_alone_are_let_go_first(
     assert asked(server) == ["GET", "GET", "GET", "PATCH", "DELETE"]
 
 
+@pytest.mark.parametrize(("conflicts", "deleted"), [(1, True), (4, True), (5, False)])
+async def test_a_child_that_changes_while_it_is_let_go_is_read_again(
+    server: ScriptedApiServer, cluster: KubernetesCluster, *, conflicts: int, deleted: bool
+) -> None:
+    parent, child = a_run_key(), a_run_key()
+    owner = {"kind": "Job", "name": parent.request_id, "uid": "uid-1"}
+    read = json_answer(200, stored(child, "uid-2", ownerReferences=[owner]))
+    modified = json_answer(409, a_status(409, "Conflict", "the object has been modified"))
+    ok = json_answer(200, {})
+    owned = stored(child, "uid-2", ownerReferences=[owner])
+    server.answers(the_job(parent), a_list(owned, version=9), *[read, modified] * conflicts)
+    server.answers(*[read, ok, ok] if deleted else [ok])
+
+    if deleted:
+        assert await cluster.delete_job(parent, CancellationPolicy.ORPHAN)
+    else:
+        with pytest.raises(UnavailableError, match="the object has been modified"):
+            await cluster.delete_job(parent, CancellationPolicy.ORPHAN)
+
+    assert ("DELETE" in asked(server)) is deleted
+
+
 async def test_children_that_can_not_be_let_go_keep_their_parent(
     server: ScriptedApiServer, cluster: KubernetesCluster
 ) -> None:

@@ -37,6 +37,8 @@ T = TypeVar("T")
 _PAGE = 500
 _NOT_FOUND = 404
 _CONFLICT = 409
+# A Job's controller writes its status a few times when it is new, and then now and then.
+_TRIES_TO_PATCH = 5
 
 
 class JobClient:
@@ -187,28 +189,37 @@ class JobClient:
     async def _release_children(self, uid: str) -> None:
         """Let the Jobs that a Job owns be owned by it no more, so that they don't go with it."""
         for name in await self._offspring.of(uid):
-            answer = await self._connection.request("GET", f"{self.jobs_path}/{name}")
-            if answer.status == _NOT_FOUND:
-                continue
-            if not answer.ok:
-                raise self.refused(answer, "read Jobs")
-            metadata = self._decode(_owned_heads, answer).metadata
-            owners = [o for o in metadata.get("ownerReferences", ()) if o.get("uid") != uid]
-            # The version guards the list as a whole; who changed it meanwhile is heard next time.
-            patch = {
-                "metadata": {
-                    "ownerReferences": owners or None,
-                    "resourceVersion": metadata["resourceVersion"],
-                }
-            }
-            answer = await self._connection.request(
-                "PATCH",
-                f"{self.jobs_path}/{name}",
-                body=msgspec.json.encode(patch),
-                content_type=MERGE_PATCH,
-            )
+            for _ in range(_TRIES_TO_PATCH):
+                answer = await self._release(name, uid)
+                if answer.status != _CONFLICT:
+                    break
             if not answer.ok and answer.status != _NOT_FOUND:
                 raise self.refused(answer, "patch Jobs, to keep the children of one that goes")
+
+    async def _release(self, name: str, uid: str) -> Answer:
+        """Let a Job be owned by another no more; a conflict says that it has changed meanwhile."""
+        answer = await self._connection.request("GET", f"{self.jobs_path}/{name}")
+        if not answer.ok:
+            return answer
+        metadata = self._decode(_owned_heads, answer).metadata
+        # The version guards the list as a whole.
+        patch = {
+            "metadata": {
+                "ownerReferences": [
+                    owner
+                    for owner in metadata.get("ownerReferences", ())
+                    if owner.get("uid") != uid
+                ]
+                or None,
+                "resourceVersion": metadata["resourceVersion"],
+            }
+        }
+        return await self._connection.request(
+            "PATCH",
+            f"{self.jobs_path}/{name}",
+            body=msgspec.json.encode(patch),
+            content_type=MERGE_PATCH,
+        )
 
     async def _owned(self) -> dict[str, list[str]]:
         owned: defaultdict[str, list[str]] = defaultdict(list)
