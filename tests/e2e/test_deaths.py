@@ -3,6 +3,7 @@
 The points are those of `docs/request-lifecycle.md`; `support.fail_points` brings them in.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,8 +14,16 @@ import aiohttp
 import pytest
 
 from nexus_core.domain.stages import Stage
-from support.caller import REPOSITORY, no_answer
-from support.left_behind import job_folder, jobs, payloads, recorded, tries, wants_to_report
+from support.caller import PATIENCE, REPOSITORY, no_answer
+from support.left_behind import (
+    grow_old,
+    job_folder,
+    jobs,
+    payloads,
+    recorded,
+    tries,
+    wants_to_report,
+)
 from support.processes import end_pods, is_alive, number_in, until
 from support.standalone import Standalone
 
@@ -278,3 +287,29 @@ async def test_a_job_whose_verdict_died_with_the_supervisor_is_deleted_by_the_ne
     await standalone.start(**HASTE)
     await until(lambda: not job_folder(standalone.folder, request_id).exists())
     assert await stages(standalone) == {request_id: "SCHEDULING_FAILED"}
+
+
+# Removing what has had its time.
+
+
+async def test_records_whose_removal_died_are_all_gone_in_the_end(standalone: Standalone) -> None:
+    await standalone.start()
+    for _ in range(3):
+        await standalone.finished("hello-world", await standalone.submit("hello-world", HELLO))
+    await standalone.stop()
+    await grow_old(standalone.folder, days=31)
+
+    await standalone.start_doomed(
+        "records-removed", NEXUS__RETENTION__INTERVAL="3s", NEXUS__RETENTION__PORTION="2"
+    )
+    await standalone.dies()
+    # The first portion of them went before it could be remembered.
+    assert len(await recorded(standalone.folder)) == 1
+
+    await standalone.start(NEXUS__RETENTION__INTERVAL="100ms")
+    async with asyncio.timeout(PATIENCE):
+        while await stages(standalone):
+            pass
+    await standalone.stop()
+    assert await recorded(standalone.folder) == {}
+    assert not payloads(standalone.folder, "hello-world")

@@ -105,6 +105,7 @@ POINTS = {
     "result-removed": _after("payloads", "delete", _of(Content.RESULT)),
     "before-place": _before("retention", "move_on"),
     "place-remembered": _after("retention", "move_on"),
+    "records-removed": _after("retention", "remove_records"),
     # Tagging.
     "tag-recorded": _after("store", "retag"),
     # Living, and going on after a death.

@@ -1,5 +1,6 @@
 """What services on embedded stores, or their death, left in the data folder."""
 
+import sqlite3
 from pathlib import Path
 
 from nexus_core.adapters.sqlite.database import SqliteDatabase
@@ -13,6 +14,17 @@ async def recorded(folder: Path) -> dict[str, Stage]:
     async with SqliteDatabase.open(folder / "data/checkpoints.sqlite") as database:
         runs = await SqliteRunIndex(database).runs(RunFilter(), limit=100)
         return {run.key.request_id: run.stage for run in runs}
+
+
+async def grow_old(folder: Path, days: int) -> None:
+    """Let all runs of services that are dead have ended so long ago."""
+    earlier = days * 24 * 3600 * 1_000_000
+
+    def grow(cursor: sqlite3.Cursor) -> None:
+        cursor.execute("UPDATE checkpoints SET last_modified = last_modified - ?", (earlier,))
+
+    async with SqliteDatabase.open(folder / "data/checkpoints.sqlite") as database:
+        await database.write(grow)
 
 
 def payloads(folder: Path, algorithm: str) -> list[str]:

@@ -20,7 +20,7 @@ from support.memory_stores import MemoryStore
 @asynccontextmanager
 async def memory_stores(_: Path, clock: Clock) -> AsyncIterator[Stores]:
     store = at_once(MemoryStore(clock))
-    others: Any = {"journal": None, "election": None}
+    others: Any = {"journal": None, "election": None, "retention": None}
     yield Stores(store, store, store, tick=timedelta(microseconds=1), **others)
 
 
