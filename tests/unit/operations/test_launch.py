@@ -452,6 +452,23 @@ async def test_a_child_runs_whatever_else_became_of_its_parent(
     assert await launcher.launch(child) is Launched.RUNNING
 
 
+@pytest.mark.parametrize("stage", sorted(set(Stage) - {Stage.CANCELLED}))
+async def test_a_job_is_owned_by_no_job_that_may_be_gone(
+    world: World, launcher: Launcher, stage: Stage
+) -> None:
+    # Clusters delete what is owned by nothing: the child's Job, and a run that was accepted.
+    child = await a_child(world, await store_run(world, stage))
+    job = msgspec.json.decode(child.manifest)
+    job["metadata"]["ownerReferences"] = [{"kind": "Job", "name": "parent", "uid": "parent-uid"}]
+    owned = msgspec.structs.replace(child, manifest=msgspec.json.encode(job))
+
+    await launcher.launch(owned)
+
+    made = world.cluster.manifests[child.key]
+    assert ("ownerReferences" in made["metadata"]) is not stage.finished
+    assert made["spec"] == job["spec"]
+
+
 async def test_a_child_of_a_run_that_is_not_known_runs(world: World, launcher: Launcher) -> None:
     child = await a_child(world, RunKey("hello-world", "0192e4a0-0000-7000-8000-000000000009"))
 

@@ -109,6 +109,20 @@ def encode_job(job: Object) -> bytes:
     return msgspec.json.encode(job)
 
 
+def without_owner(manifest: bytes) -> bytes:
+    """Return a stored Job that no other Job owns.
+
+    Raises:
+        InvalidInputError: the manifest is no Job.
+    """
+    try:
+        job = msgspec.json.decode(manifest)
+        job["metadata"].pop("ownerReferences", None)
+    except (msgspec.DecodeError, LookupError, TypeError, AttributeError) as error:
+        raise InvalidInputError("The stored manifest is no Job") from error
+    return encode_job(job)
+
+
 def renew_urls(manifest: bytes, old_payload: str, new: RunUrls) -> bytes:
     """Return a stored Job with the URLs that expire made anew.
 

@@ -16,7 +16,7 @@ from nexus_core.domain.errors import (
     JobRejectedError,
     UnavailableError,
 )
-from nexus_core.domain.job_manifest import RunUrls, renew_urls
+from nexus_core.domain.job_manifest import RunUrls, renew_urls, without_owner
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle
 from nexus_core.domain.stages import Stage, StageChange
@@ -142,11 +142,15 @@ class Launcher:
         # Last thing before the Job is created. What is found out here is not believed for long: who
         # is held up beyond that, by a frozen process or for want of a connection, sends nothing.
         looked_at = self._clock.monotonic()
-        if (end := await self._came_along_without(run)) is not None:
+        parent = await self._store.find(run.parent) if run.parent else None
+        if (end := await self._came_along_without(run, parent)) is not None:
             return end
         if made is not None:
             return await self._record(run.key, cluster, JobHandle(made.uid, created=False))
         send_by = looked_at + self._stale_after.total_seconds()
+        if run.parent is not None and (parent is None or parent.lifecycle_stage.finished):
+            # Its parent's Job may be gone, and a cluster deletes what is owned by nothing.
+            manifest = without_owner(manifest)
         try:
             handle = await cluster.create_job(run.key, manifest, send_by)
         except (JobRejectedError, ConflictError) as error:
@@ -177,9 +181,11 @@ class Launcher:
         await cluster.delete_job(key)
         return Launched.FINISHED_BEFORE
 
-    async def _came_along_without(self, run: BufferedRun) -> Launched | None:
+    async def _came_along_without(
+        self, run: BufferedRun, parent: Checkpoint | None
+    ) -> Launched | None:
         """Return how far a run has come without this launch; None when it still needs its Job."""
-        if run.parent is not None and await self._parent_was_cancelled(run):
+        if parent is not None and await self._parent_was_cancelled(run, parent):
             return Launched.FINISHED_BEFORE
         if self._is_young(run) and self._alone() and not run.doubtful:
             return None
@@ -206,14 +212,13 @@ class Launcher:
         checkpoint = await self._store.find(key)
         return checkpoint is not None and checkpoint.job_uid not in {"", handle.uid}
 
-    async def _parent_was_cancelled(self, run: BufferedRun) -> bool:
+    async def _parent_was_cancelled(self, run: BufferedRun, parent: Checkpoint) -> bool:
         """Cancel a child whose parent was cancelled while the child was on its way in.
 
         Cancelling lists the children that are there; a child accepted at that very moment is not
         among them. It is stored by the time this looks, so one of the two sees the other.
         """
-        parent = await self._store.find(run.parent) if run.parent else None
-        if parent is None or not takes_children_along(parent):
+        if not takes_children_along(parent):
             return False
         await self._settler.settle(
             run.key,
