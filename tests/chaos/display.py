@@ -42,6 +42,7 @@ class Display:
         for name, service in world.services.items():
             more = f", could not start {service.refused} times" if service.refused else ""
             self.say(f"  {name:<12} started {service.starts} times{more}")
+            self.say(*(f"    {n:5} x {what}" for what, n in service.surprises().most_common(5)))
         self.say("", f"What {len(outcomes)} clients were told")
         ends = Counter(
             (outcome.algorithm, ending.stage) for outcome in outcomes for ending in outcome.told

@@ -175,7 +175,8 @@ class RemoteCluster:
         await self._call("ping", type(None))
 
     async def _call(self, method: str, answer: Any, *arguments: object) -> Any:
-        body = msgspec.msgpack.encode(arguments)
+        # Settings are numbers of kinds of their own.
+        body = msgspec.msgpack.encode(arguments, enc_hook=int)
         try:
             async with (
                 asyncio.timeout(_PATIENCE),

@@ -5,9 +5,11 @@ world than what is said here.
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -126,6 +128,17 @@ class Service:
     def up(self) -> bool:
         """Whether its process is there, frozen or not."""
         return self._process is not None and self._process.exitcode is None
+
+    def surprises(self) -> Counter[str]:
+        """Return what it met that nobody foresaw, as its log tells, and how often."""
+        met: Counter[str] = Counter()
+        for line in self._log.read_bytes().splitlines() if self._log.exists() else ():
+            with contextlib.suppress(msgspec.DecodeError):
+                said = msgspec.json.decode(line)
+                if "exception" in said:
+                    error = said["exception"].strip().splitlines()[-1]
+                    met[f"{said['event']}: {error}"[:160]] += 1
+        return met
 
     def start(self) -> None:
         """Start it, and start it again whenever it ends by itself."""

@@ -12,6 +12,7 @@ from nexus_core.domain.errors import JobRejectedError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobStatus
 from nexus_core.ports.cluster import Cluster
+from nexus_core.settings.values import ByteSize
 from support.clock import ManualClock
 from support.meddling import meddled
 from support.scripted_cluster import ScriptedCluster
@@ -43,6 +44,7 @@ async def test_what_is_asked_and_answered_is_the_same_from_afar(cluster: Scripte
         assert handle.created
         assert [job.key async for job in remote.jobs()] == [RUN]
         assert await remote.find_job(OTHER) is None
+        assert await remote.log(RUN, ByteSize(4096)) == await cluster.log(RUN, 4096)
         assert await remote.delete_job(RUN)
         assert cluster.living == set()
 
