@@ -87,9 +87,7 @@ def late_run(cast: Cast, turns: Turns) -> RunPlay:
 
 @pytest.mark.timeout(600)
 def test_a_launch_that_looked_and_was_slow_to_send_makes_no_second_job() -> None:
-    """Meanwhile one supervisor submits the run, its Job fails, and another settles that."""
-    cast = {**SCHEDULER, **SUPERVISOR, **ANOTHER}
-
-    found = explore(partial(late_run, cast))
+    """Meanwhile another launches the run, its Job fails, and a sweep settles that."""
+    found = explore(partial(late_run, {**SCHEDULER, **RESTARTED, **SUPERVISOR}))
 
     assert stages(found) >= {Stage.RUNNING, Stage.DEADLINE_EXCEEDED}
