@@ -61,6 +61,8 @@ class Turns:
         self.waiting: list[Call] = []
         self.heard: dict[str, tuple[Hashable, ...]] = {}
         self.dead: set[str] = set()
+        self.missing: set[str] = set()
+        """Calls that were asked for, and that the parts do not have."""
         self.is_over = False
         """Whether calls go through without a turn."""
         # By identity, with what keeps that identity from being another's.
@@ -221,7 +223,7 @@ class _Course:
         try:
             while True:
                 await self._quiet.wait()
-                self._play.check()
+                self._check()
                 new = len(taken) >= len(self._prefix)
                 if new and self._was_seen():
                     break
@@ -322,6 +324,10 @@ class _Course:
         self.ended = True
         self._turns.is_over = True
         await self._play.end()
+        self._check()
+
+    def _check(self) -> None:
+        assert not self._turns.missing, f"no such calls: {self._turns.missing}"
         self._play.check()
 
     async def _clear(self) -> None:
@@ -364,6 +370,9 @@ class Calls:
         return self._turns.take(name, partial(getattr(self.part, name), *arguments, **more))
 
     def __getattr__(self, name: str) -> Any:
+        if not hasattr(self.part, name):
+            # Who asks may take this for one of many faults, and go on.
+            self._turns.missing.add(name)
         return partial(self.call, name)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
@@ -128,3 +129,12 @@ def test_an_actor_that_breaks_is_a_violation() -> None:
 
     with pytest.raises(ViolationError, match="a mistake of ours"):
         explore(lambda turns: Counting(turns, break_down))
+
+
+def test_a_call_that_no_part_has_is_a_violation_though_who_asked_goes_on() -> None:
+    async def ask_in_vain(register: Any) -> None:
+        with contextlib.suppress(AttributeError):
+            await register.increment()
+
+    with pytest.raises(ViolationError, match="no such calls: {'increment'}"):
+        explore(lambda turns: Counting(turns, ask_in_vain))
