@@ -136,5 +136,5 @@ def test_a_call_that_no_part_has_is_a_violation_though_who_asked_goes_on() -> No
         with contextlib.suppress(AttributeError):
             await register.increment()
 
-    with pytest.raises(ViolationError, match="no such calls: .'increment'"):
+    with pytest.raises(ViolationError, match="no such calls"):
         explore(lambda turns: Counting(turns, ask_in_vain))
