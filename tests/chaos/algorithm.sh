@@ -79,7 +79,8 @@ case $act in
   say-nothing) exit 0 ;;
   take-memory)
     hoard=x
-    while ((${#hoard} < 512 * 1024 * 1024)); do hoard=$hoard$hoard; rest 0.05; done ;;
+    while ((${#hoard} < 128 * 1024 * 1024)); do hoard=$hoard$hoard; rest 0.05; done
+    rest 100 ;; # who is to end it may be away
   linger-once)
     ((attempt)) || rest 100
     complete "{\"resultUri\":\"s3a://chaos/$label\"}" ;;
