@@ -39,7 +39,6 @@ HASTE = {
     "NEXUS__SWEEP__INTERVAL": "100ms",
     "NEXUS__SWEEP__STRAGGLER_GRACE": "100ms",
     "NEXUS__SWEEP__JOB_MISSING_GRACE": "100ms",
-    "NEXUS__SWEEP__JOB_KEPT_FOR": "0s",
 }
 
 # Two runs get a Job; the third waits longer than any test.
@@ -278,7 +277,7 @@ async def test_a_child_whose_job_went_with_its_parents_is_recorded_as_cancelled(
 async def test_a_job_whose_verdict_died_with_the_supervisor_is_deleted_by_the_next(
     standalone: Standalone,
 ) -> None:
-    await standalone.start_doomed("before-job-deletion", **HASTE)
+    await standalone.start_doomed("before-job-deletion")
     request_id = await standalone.submit("does-not-start", {"algorithmParameters": {}})
     await standalone.dies()
     assert await recorded(standalone.folder) == {request_id: Stage.SCHEDULING_FAILED}

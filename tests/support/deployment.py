@@ -19,8 +19,12 @@ from tools.testbed.nexus import settings_for
 
 SERVICES = ("SCHEDULER", "RECEIVER", "SUPERVISOR")
 
-# As short as it may be: nothing here mends itself.
-_PATIENCE = {"NEXUS__PATIENCE__IMAGE": "2s", "NEXUS__PATIENCE__CONTAINER": "2s"}
+# As short as it may be: nothing here mends itself, and Jobs fail when they are seconds old.
+_PATIENCE = {
+    "NEXUS__PATIENCE__IMAGE": "2s",
+    "NEXUS__PATIENCE__CONTAINER": "2s",
+    "NEXUS__SWEEP__JOB_KEPT_FOR": "0s",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,12 @@ class Standalone(Caller):
 
     def environment(self, **settings: str) -> dict[str, str]:
         """Return the environment that it is started in."""
-        own = {"NEXUS__DATA_PATH": str(self.folder / "data"), "NEXUS__LOG_LEVEL": "warning"}
+        own = {
+            "NEXUS__DATA_PATH": str(self.folder / "data"),
+            "NEXUS__LOG_LEVEL": "warning",
+            # Jobs fail here when they are seconds old, and are to go all the same.
+            "NEXUS__SWEEP__JOB_KEPT_FOR": "0s",
+        }
         for service, port in self.ports.items():
             own[f"NEXUS__{service}__LISTEN__HOST"] = self.host
             own[f"NEXUS__{service}__LISTEN__PORT"] = str(port)

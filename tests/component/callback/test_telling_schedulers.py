@@ -176,7 +176,7 @@ async def test_a_scheduler_that_hangs_holds_up_the_end_but_briefly(world: World)
     (key,) = keys(1)
     async with an_ear(world, "hangs") as hanging, an_ear(world, "hears") as ear:
         hanging.attentive.clear()
-        async with asyncio.timeout(10 * PATIENCE), opened(world) as callback:
+        async with asyncio.timeout(50 * PATIENCE), opened(world) as callback:
             callback.finished(key)
 
         assert ear.heard == [key]

@@ -26,6 +26,8 @@ from support.meddling import meddled
 from support.recording_session import Record
 from support.runs import a_buffered_job, a_checkpoint
 
+pytestmark = pytest.mark.integration
+
 CLUSTER = "removal"
 
 

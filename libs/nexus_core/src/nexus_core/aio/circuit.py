@@ -134,7 +134,7 @@ class Circuit:
             left = max(1.0, self._ask_at - self._clock.monotonic())
             raise CircuitOpenError(
                 f"{self.part} can't be used now: {self._reason}",
-                retry_after=left * (1 + random.random()),  # noqa: S311 - spreads load
+                retry_after=left + _spread(left),
             )
 
     def call(self) -> "_Call":
@@ -276,3 +276,8 @@ async def _answer(ping: Callable[[], Awaitable[None]]) -> None:
         # A fault in an adapter: it must not end the service, nor look like an answer.
         log.exception("check failed")
         raise UnavailableError(f"its check failed: {type(error).__name__}") from error
+
+
+def _spread(left: float) -> float:
+    """Return some more seconds: enough that whole ones, as HTTP has them, are not all the same."""
+    return random.uniform(0, max(left, 2.0))  # noqa: S311 - spreads load
