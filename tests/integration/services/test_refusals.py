@@ -24,6 +24,7 @@ from support.caller import inherited_environment
 from support.cassandra import drop_keyspace, make_keyspace
 from support.deployment import Servers
 from support.kubeconfigs import a_kubeconfig
+from support.waiting import until_so
 from support.watched_service import WatchedService, a_watched_service
 
 pytestmark = pytest.mark.integration
@@ -445,7 +446,12 @@ async def test_what_is_mended_is_taken_up_without_a_restart(
             good = Path(servers.kubernetes.shards_folder) / "shard-0.kubeconfig"
             shutil.copy(good, Path(shards[_SHARDS]) / "shard-0.kubeconfig")
             await service.comes_to_say({}, session)
-            assert (await _submit(session, service, "on-shard-0")).status == 202
+
+            async def is_accepted() -> bool:
+                return (await _submit(session, service, "on-shard-0")).status == 202
+
+            # The probe asks at once; who takes requests asks again in its own time.
+            await until_so(is_accepted, patience=30)
             ends = {"part is ready again", "circuit closed"}
             again = {line["part"] for line in service.log() if line["event"] in ends}
             assert again == {"checkpoint-store", "cluster shard-0"}
