@@ -59,7 +59,7 @@ async def server() -> AsyncIterator[ScriptedApiServer]:
 async def cluster(
     server: ScriptedApiServer, clock: ManualClock
 ) -> AsyncIterator[KubernetesCluster]:
-    async with connected(server.url, clock, patience=0.3) as connection:
+    async with connected(server.url, clock, patience=1) as connection:
         yield KubernetesCluster("eu", connection, clock, namespace="runs")
 
 
