@@ -21,7 +21,6 @@ from nexus_core.domain.checkpoint import (
     RunSummary,
 )
 from nexus_core.domain.errors import ConflictError
-from nexus_core.domain.journal import LaneSample, LogTail, RunEvent
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import SOURCES, Advance, Stage, StageChange
 from nexus_core.ports.clock import Clock
@@ -196,38 +195,6 @@ class MemoryStore:
 
     def _leases(self) -> list[Lease]:
         return sorted(self.leases.values(), key=lambda lease: lease.expires_at)
-
-
-class MemoryJournal:
-    """The journal, as plain methods."""
-
-    def __init__(self) -> None:
-        self._events: dict[RunKey, dict[tuple[object, ...], RunEvent]] = {}
-        self._lanes: dict[tuple[str, str], dict[datetime, LaneSample]] = {}
-        self._logs: dict[RunKey, LogTail] = {}
-
-    def record(self, events: Sequence[RunEvent]) -> None:
-        for event in events:
-            identity = (event.at, event.kind, event.subject)
-            self._events.setdefault(event.key, {})[identity] = event
-
-    def events(self, key: RunKey) -> Sequence[RunEvent]:
-        return sorted(self._events.get(key, {}).values(), key=lambda event: event.at)
-
-    def record_lane(self, sample: LaneSample) -> None:
-        self._lanes.setdefault((sample.owner, sample.cluster), {})[sample.at] = sample
-
-    def lane(
-        self, owner: str, cluster: str, since: datetime, until: datetime, limit: int
-    ) -> Sequence[LaneSample]:
-        samples = self._lanes.get((owner, cluster), {})
-        return [samples[at] for at in sorted(samples) if since <= at <= until][:limit]
-
-    def keep_log(self, key: RunKey, tail: LogTail) -> None:
-        self._logs[key] = tail
-
-    def kept_log(self, key: RunKey) -> LogTail | None:
-        return self._logs.get(key)
 
 
 def _in_utc(run: Checkpoint) -> Checkpoint:

@@ -17,10 +17,11 @@ from nexus_receiver.parts import ReceiverParts
 from nexus_scheduler.cancel import Canceller
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.queue import LaunchQueue
-from support.exploring import Calls, Event, Turns, at_once
+from support.exploring import Calls, Event, Turns
 from support.fixed_catalogue import FixedCatalogue
 from support.memory_cluster import MemoryCluster
-from support.memory_stores import MemoryJournal, MemoryStore
+from support.memory_journal import MemoryJournal
+from support.memory_stores import MemoryStore
 from support.runs import a_checkpoint
 from support.stored_runs import a_real_job
 from support.sweeping import Told, a_sweeper
@@ -129,7 +130,7 @@ class RunPlay:
             "store": store,
             "index": store,
             "leases": store,
-            "journal": at_once(MemoryJournal()),
+            "journal": MemoryJournal(),
             "payloads": None,
             "clusters": clusters,
             "clock": self.clock,
