@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import field
 
@@ -109,33 +109,24 @@ class _Outside:
 
 
 @asynccontextmanager
-async def open_scheduler(settings: SchedulerSettings) -> AsyncIterator[BackgroundTasks]:
+async def open_from_outside(
+    composition: Any, settings: ServiceSettings
+) -> AsyncIterator[BackgroundTasks]:
+    """Run a service on its real foundation, whose parts and clock are no longer to be trusted.
+
+    `composition` is the module that is the service's composition root.
+    """
     async with AsyncExitStack() as stack:
-        outside, composition = _Outside(), nexus_scheduler.composition
+        outside = _Outside()
         opening = composition.open_foundation(settings, outside.clock)
         foundation = await stack.enter_async_context(opening)
         foundation = replace(foundation, parts=await outside.befalls(foundation.parts, stack))
         yield await stack.enter_async_context(composition.open_service(foundation))
 
 
-@asynccontextmanager
-async def open_receiver(settings: ReceiverSettings) -> AsyncIterator[BackgroundTasks]:
-    async with AsyncExitStack() as stack:
-        outside, composition = _Outside(), nexus_receiver.composition
-        opening = composition.open_foundation(settings, outside.clock)
-        foundation = await stack.enter_async_context(opening)
-        foundation = replace(foundation, parts=await outside.befalls(foundation.parts, stack))
-        yield await stack.enter_async_context(composition.open_service(foundation))
-
-
-@asynccontextmanager
-async def open_supervisor(settings: SupervisorSettings) -> AsyncIterator[BackgroundTasks]:
-    async with AsyncExitStack() as stack:
-        outside, composition = _Outside(), nexus_supervisor.composition
-        opening = composition.open_foundation(settings, outside.clock)
-        foundation = await stack.enter_async_context(opening)
-        foundation = replace(foundation, parts=await outside.befalls(foundation.parts, stack))
-        yield await stack.enter_async_context(composition.open_service(foundation))
+open_scheduler = partial(open_from_outside, nexus_scheduler.composition)
+open_receiver = partial(open_from_outside, nexus_receiver.composition)
+open_supervisor = partial(open_from_outside, nexus_supervisor.composition)
 
 
 class ClusterSettings(ServiceSettings, frozen=True):
