@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.sweeps import RunMaker, SweptStore
 from nexus_core.settings.values import Duration
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import RemovalMetrics
 from nexus_supervisor.removals import Removals
 from nexus_supervisor.retire import Retirer
 from nexus_supervisor.settings import Retention
@@ -63,7 +63,7 @@ async def _idle(store: SweptStore) -> tuple[float, int]:
     """Make rounds that find nothing: all is kept for years."""
     years = Duration(3 * 365 * 24 * 3600)
     settings = Retention(buffered_jobs=years, payloads=years, results=years, records=years)
-    metrics = SupervisorMetrics(CollectorRegistry())
+    metrics = RemovalMetrics(CollectorRegistry())
     retirer = Retirer(store.parts, Removals(store.parts, settings.parallel), settings, metrics)
     await retirer.retire()  # the first remembers where it begins
     times, asked = list[float](), 0

@@ -242,10 +242,10 @@ def _parts(stores: CheckpointStores, cluster: KnownJobs, clock: TurnedClock) -> 
 def _sweeper(parts: SupervisorParts, cluster: KnownJobs) -> Sweeper:
     settler = Settler(parts.store, parts.callback)
     metrics = SupervisorMetrics(CollectorRegistry())
-    chronicle = Chronicle(parts.journal, cluster.name, parts.clock, metrics)
+    chronicle = Chronicle(parts.journal, cluster.name, parts.clock, metrics.stories)
     settings = SupervisorSettings()
-    keeper = LogKeeper(parts, cluster, settings.logs, metrics)
-    enforcer = Enforcer(parts, cluster, settler, keeper, metrics, chronicle)
+    keeper = LogKeeper(parts, cluster, settings.logs, metrics.stories)
+    enforcer = Enforcer(parts, cluster, settler, keeper, metrics.runs, chronicle)
     launcher = Launcher(parts.store, None, parts.clusters, settler, parts.clock)
     throttle = Throttle(_FAST, _FAST, Backoff(1, 1), parts.clock)
     return Sweeper(parts, cluster, enforcer, launcher, settings, throttle)

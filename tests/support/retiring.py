@@ -4,7 +4,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import RemovalMetrics
 from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.removals import Removals
@@ -37,12 +37,12 @@ def a_retirer(world: World, settings: Retention | None = None, **changes: Any) -
     """Return what removes; the changes are those of its parts."""
     parts, settings = parts_of(world, **changes), settings or Retention()
     removals = Removals(parts, settings.parallel)
-    return Retirer(parts, removals, settings, SupervisorMetrics(CollectorRegistry()))
+    return Retirer(parts, removals, settings, RemovalMetrics(CollectorRegistry()))
 
 
 def a_search(world: World, settings: Retention | None = None) -> OrphanSearch:
     parts, settings = parts_of(world), settings or Retention()
     assert parts.stored_content is not None
     removals = Removals(parts, settings.parallel)
-    metrics = SupervisorMetrics(CollectorRegistry())
+    metrics = RemovalMetrics(CollectorRegistry())
     return OrphanSearch(parts, parts.stored_content, removals, settings, metrics)

@@ -52,10 +52,10 @@ def a_sweeper(
     )
     settler = Settler(stores.store, callback)
     metrics = SupervisorMetrics(CollectorRegistry())
-    chronicle = Chronicle(stores.journal, cluster.name, world.clock, metrics)
+    chronicle = Chronicle(stores.journal, cluster.name, world.clock, metrics.stories)
     own = SupervisorSettings(sweep=settings or Sweep())
-    keeper = LogKeeper(parts, cluster, own.logs, metrics)
-    enforcer = Enforcer(parts, cluster, settler, keeper, metrics, chronicle)
+    keeper = LogKeeper(parts, cluster, own.logs, metrics.stories)
+    enforcer = Enforcer(parts, cluster, settler, keeper, metrics.runs, chronicle)
     launcher = Launcher(stores.store, stores.payloads, clusters, settler, world.clock)
     config = config or BufferConfig()
     throttle = Throttle(

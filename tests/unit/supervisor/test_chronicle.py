@@ -21,7 +21,7 @@ from nexus_core.domain.observation import (
     Trouble,
 )
 from nexus_supervisor.chronicle import Chronicle
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import StoryMetrics
 from support.clock import ManualClock, settle
 from support.clusters import a_run_key
 from support.memory_journal import MemoryJournal
@@ -42,7 +42,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def chronicle(journal: MemoryJournal, clock: ManualClock, registry: CollectorRegistry) -> Chronicle:
-    return Chronicle(journal, "shard-0", clock, SupervisorMetrics(registry))
+    return Chronicle(journal, "shard-0", clock, StoryMetrics(registry))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from nexus_core.domain.run_events import COMPLETED, run_events
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.journal import Journal
 from nexus_core.telemetry.news import News
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import StoryMetrics
 
 log = structlog.get_logger()
 
@@ -53,9 +53,7 @@ class Chronicle:
     next sweep does, has them noted again.
     """
 
-    def __init__(
-        self, journal: Journal, cluster: str, clock: Clock, metrics: SupervisorMetrics
-    ) -> None:
+    def __init__(self, journal: Journal, cluster: str, clock: Clock, metrics: StoryMetrics) -> None:
         self._journal = journal
         self._cluster = cluster
         self._clock = clock

@@ -14,7 +14,7 @@ from nexus_core.ports.cluster import Cluster
 from nexus_supervisor.chronicle import Chronicle
 from nexus_supervisor.keep_logs import LogKeeper
 from nexus_supervisor.memory import RunMemory
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import RunMetrics
 from nexus_supervisor.parts import SupervisorParts
 
 
@@ -27,7 +27,7 @@ class Enforcer:
         cluster: Cluster,
         settler: Settler,
         logs: LogKeeper,
-        metrics: SupervisorMetrics,
+        metrics: RunMetrics,
         chronicle: Chronicle,
     ) -> None:
         self._store = parts.store

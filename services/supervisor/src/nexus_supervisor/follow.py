@@ -15,6 +15,7 @@ from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster
 from nexus_core.telemetry.news import News
 from nexus_supervisor.enforce import Enforcer
+from nexus_supervisor.metrics import FeedMetrics
 
 log = structlog.get_logger()
 
@@ -30,14 +31,19 @@ class Follower:
     """
 
     def __init__(
-        self, cluster: Cluster, enforcer: Enforcer, patience: Patience, clock: Clock
+        self,
+        cluster: Cluster,
+        enforcer: Enforcer,
+        patience: Patience,
+        metrics: FeedMetrics,
+        clock: Clock,
     ) -> None:
         self._cluster = cluster
         self._enforcer = enforcer
         self._memory = enforcer.memory
         self._patience = patience
         self._clock = clock
-        self._metrics = enforcer.metrics
+        self._metrics = metrics
         self._news = News(clock)
 
     async def follow(self) -> None:

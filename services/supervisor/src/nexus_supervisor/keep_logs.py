@@ -10,7 +10,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.ports.cluster import Cluster
 from nexus_core.settings.sections import Logs
 from nexus_core.telemetry.news import News
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import StoryMetrics
 from nexus_supervisor.parts import SupervisorParts
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ class LogKeeper:
     """
 
     def __init__(
-        self, parts: SupervisorParts, cluster: Cluster, settings: Logs, metrics: SupervisorMetrics
+        self, parts: SupervisorParts, cluster: Cluster, settings: Logs, metrics: StoryMetrics
     ) -> None:
         self._journal = parts.journal
         self._cluster = cluster

@@ -7,7 +7,7 @@ import structlog
 from nexus_core.domain.retirement import Kept
 from nexus_core.ports.payload_store import Content
 from nexus_core.ports.stored_content import StoredContent, StoredItem
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import RemovalMetrics
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.removals import Removals
 from nexus_supervisor.settings import Retention
@@ -39,7 +39,7 @@ class OrphanSearch:
         content: StoredContent,
         removals: Removals,
         settings: Retention,
-        metrics: SupervisorMetrics,
+        metrics: RemovalMetrics,
     ) -> None:
         self._store = parts.store
         self._clock = parts.clock
@@ -73,7 +73,7 @@ class OrphanSearch:
                 if time is not None and await self._is_orphan(item, now - time):
                     await self._removals.remove_content(item.content, item.key)
                     removed += 1
-        self._metrics.removed_orphans(removed)
+        self._metrics.orphans(removed)
         if removed:
             log.info("content without a run removed", pieces=removed)
 

@@ -7,7 +7,7 @@ import structlog
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.retirement import EndingPlace, Kept, Standing
 from nexus_core.telemetry.news import News
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import RemovalMetrics
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.removals import Removals
 from nexus_supervisor.settings import Retention
@@ -33,7 +33,7 @@ class Retirer:
         parts: SupervisorParts,
         removals: Removals,
         settings: Retention,
-        metrics: SupervisorMetrics,
+        metrics: RemovalMetrics,
     ) -> None:
         self._retention = parts.retention
         self._clock = parts.clock
@@ -82,7 +82,7 @@ class Retirer:
             return False
         finally:
             if place := places.get(kept):
-                self._metrics.removal_stands_at(kept, (before - place.at).total_seconds())
+                self._metrics.stands_at(kept, (before - place.at).total_seconds())
         if self._news[kept].is_over():
             log.info("removal gets through again", kept=kept)
         return more
@@ -94,7 +94,7 @@ class Retirer:
             await self._removals.remove(kept, [ending.key for ending in page])
             place = places[kept] = page[-1].place
             await self._retention.move_on(kept, place)
-            self._metrics.removed_of_runs(kept, len(page))
+            self._metrics.of_runs(kept, len(page))
             if self._clock.monotonic() >= until:
                 return True
         # Nothing that ends from now on comes before this.

@@ -6,7 +6,7 @@ import structlog
 
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.telemetry.news import News
-from nexus_supervisor.metrics import SupervisorMetrics
+from nexus_supervisor.metrics import RemovalMetrics
 from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.retire import Retirer
@@ -32,7 +32,7 @@ class RetentionRounds:
         orphans: OrphanSearch | None,
         settings: Retention,
         candidate: str,
-        metrics: SupervisorMetrics,
+        metrics: RemovalMetrics,
     ) -> None:
         self._election = parts.election
         self._clock = parts.clock
@@ -82,5 +82,5 @@ class RetentionRounds:
         if self._orphans is not None:
             await self._orphans.search_if_due()
         took = self._clock.monotonic() - began
-        self._metrics.removal_ended(took, self._clock.now().timestamp())
+        self._metrics.round_ended(took, self._clock.now().timestamp())
         return more

@@ -59,7 +59,8 @@ async def open_supervisor(
     app = web.Application()
     add_probes(app, health, registry)
     chronicles = {
-        name: Chronicle(parts.journal, name, parts.clock, metrics) for name in parts.clusters
+        name: Chronicle(parts.journal, name, parts.clock, metrics.stories)
+        for name in parts.clusters
     }
     async with AsyncExitStack() as stack:
         stack.push_async_callback(_drain, chronicles.values(), settings.drain_timeout)
@@ -94,11 +95,11 @@ def _look_after(
     leadership = Leadership(
         parts.election, name, parts.candidate, settings.leadership.lease_duration, parts.clock
     )
-    metrics.watch(name, leads=lambda: leadership.leads, silence=cluster.silence)
-    metrics.watch_circuit(cluster.circuit)
+    metrics.feed.watch(name, leads=lambda: leadership.leads, silence=cluster.silence)
+    metrics.circuits.watch(cluster.circuit)
     settler = Settler(parts.store, parts.callback)
-    keeper = LogKeeper(parts, cluster, settings.logs, metrics)
-    enforcer = Enforcer(parts, cluster, settler, keeper, metrics, chronicle)
+    keeper = LogKeeper(parts, cluster, settings.logs, metrics.stories)
+    enforcer = Enforcer(parts, cluster, settler, keeper, metrics.runs, chronicle)
     launcher = Launcher(
         parts.store,
         parts.payloads,
@@ -115,7 +116,9 @@ def _look_after(
         parts.clock,
         (cluster.circuit,),
     )
-    follower = Follower(cluster, enforcer, settings.thresholds().patience, parts.clock)
+    follower = Follower(
+        cluster, enforcer, settings.thresholds().patience, metrics.feed, parts.clock
+    )
     sweeper = Sweeper(parts, cluster, enforcer, launcher, settings, throttle)
     tasks.start(f"chronicle {name}", chronicle.write())
 
@@ -135,9 +138,9 @@ def _remove_what_is_old(
     """Remove what has had its time, of the runs of all clusters."""
     retention = settings.retention
     removals = Removals(parts, retention.parallel)
-    retirer = Retirer(parts, removals, retention, metrics)
+    retirer = Retirer(parts, removals, retention, metrics.removal)
     orphans = None
     if parts.stored_content is not None:
-        orphans = OrphanSearch(parts, parts.stored_content, removals, retention, metrics)
-    rounds = RetentionRounds(parts, retirer, orphans, retention, parts.candidate, metrics)
+        orphans = OrphanSearch(parts, parts.stored_content, removals, retention, metrics.removal)
+    rounds = RetentionRounds(parts, retirer, orphans, retention, parts.candidate, metrics.removal)
     tasks.start("retention", rounds.go_on())
