@@ -86,11 +86,13 @@ class Client:
             writer.write(request)
             return await (reader.readuntil(until) if until else reader.read())
 
-    async def send_and_leave(self, request: bytes) -> None:
-        """Send bytes and go away without an answer."""
+    async def send_and_leave(self, request: bytes, after: asyncio.Event | None = None) -> None:
+        """Send bytes and go away without an answer, as soon as something has happened if any."""
         async with self._connected() as (_, writer):
             writer.write(request)
             await writer.drain()
+            if after is not None:
+                await after.wait()
             writer.transport.abort()
 
     @asynccontextmanager

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from nexus_core.domain.data_urls import Door, SignedUrls
 from nexus_core.domain.errors import UnavailableError
@@ -18,10 +19,11 @@ from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.ports.payload_store import Content, Stored
 from nexus_core.settings.values import ByteSize, Duration
 from support.calls import JSON, PROBLEM, UNKNOWN, Client, of
-from support.clock import ManualClock
+from support.clock import ManualClock, settle
 from support.meddling import meddled
 from support.runs import LONG_AGO, a_checkpoint
 from support.services import World
+from support.waiting import until
 
 HOUR = timedelta(hours=1)
 OCTETS = "application/octet-stream"
@@ -267,6 +269,37 @@ async def test_content_that_can_not_be_read_to_its_end_is_not_taken_for_whole(
         with pytest.raises(aiohttp.ClientError):
             await api.get(await download_url(world, run))
         assert (await api.get("/livez")).status == 200
+
+
+@pytest.mark.parametrize("when", ["before the head", "in the body"])
+async def test_a_client_that_leaves_before_the_end_is_no_fault(
+    world: World, run: RunKey, when: str
+) -> None:
+    has_begun, has_left = asyncio.Event(), asyncio.Event()
+
+    async def get(*_: Any) -> Stored:
+        if when == "before the head":
+            has_begun.set()
+            await has_left.wait()
+        return Stored(1 << 40, without_end())
+
+    async def without_end() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 1000
+            has_begun.set()
+            await asyncio.sleep(0)
+
+    payloads = meddled(world.stores.payloads, get=get)
+    world.stores = replace(world.stores, payloads=payloads)
+    with capture_logs() as lines:
+        async with world.scheduler() as url:
+            path = (await download_url(world, run)).removeprefix(url)
+            request = f"GET {path} HTTP/1.1\r\nHost: nexus\r\n\r\n".encode()
+            await Client(world.session, url).send_and_leave(request, after=has_begun)
+            await settle()
+            has_left.set()
+            await until(lambda: "client left" in [line["event"] for line in lines])
+    assert {line["log_level"] for line in lines} <= {"debug", "info"}
 
 
 async def test_a_store_that_is_away_is_503(world: World, run: RunKey) -> None:

@@ -7,15 +7,18 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage, StageChange
+from nexus_core.ports.cluster import FollowedLog
 from nexus_core.settings.sections import Logs
 from nexus_core.settings.values import Duration, Secret
 from support.calls import PROBLEM, TEXT, UNKNOWN, Client, of
-from support.clock import ManualClock
+from support.clock import ManualClock, settle
+from support.meddling import meddled
 from support.receiver_client import metric
 from support.services import World
 from support.stored_runs import store_run
@@ -293,6 +296,33 @@ async def test_who_leaves_is_followed_no_more(still_world: World, clock: ManualC
 
         async with asyncio.timeout(PATIENCE):
             await is_noticed()
+
+
+async def test_who_leaves_before_anything_is_told_is_no_fault(world: World) -> None:
+    key, cluster = await a_run_that_prints(world, "one\n"), world.cluster
+    has_begun, has_left, is_over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slow(key: RunKey, lines: int) -> AsyncIterator[FollowedLog | None]:
+        has_begun.set()
+        await has_left.wait()
+        try:
+            async with cluster.follow_log(key, lines) as found:
+                yield found
+        finally:
+            is_over.set()
+
+    world.cluster = meddled(cluster, follow_log=slow)
+    with capture_logs() as told:
+        async with world.scheduler() as url:
+            path = path_of(key, "follow=true")
+            request = f"GET {path} HTTP/1.1\r\nHost: nexus\r\n\r\n".encode()
+            await Client(world.session, url).send_and_leave(request, after=has_begun)
+            await settle()
+            has_left.set()
+            async with asyncio.timeout(PATIENCE):
+                await is_over.wait()
+    assert {line["log_level"] for line in told} <= {"debug", "info"}
 
 
 async def test_a_service_that_stops_does_not_wait_for_those_who_follow(world: World) -> None:

@@ -136,13 +136,16 @@ class DataRoutes:
         response.content_length = stored.size
         # What somebody uploaded is never run by a browser that a link led here.
         response.headers["X-Content-Type-Options"] = "nosniff"
-        await response.prepare(request)
         try:
+            await response.prepare(request)
             async for chunk in stored.chunks:
                 async with asyncio.timeout(self._body_timeout):
                     await response.write(chunk)
             await response.write_eof()
-        except (UnavailableError, ConnectionError, TimeoutError) as error:
+        except ConnectionError as error:
+            # The client has left, and needs no answer. Adapters raise nothing of this kind.
+            log.debug("client left", path=request.path, error=repr(error))
+        except (UnavailableError, TimeoutError) as error:
             # The head is out, and another answer would be taken for content. Cut off, this one
             # can't be taken for the whole.
             log.warning("content cut off", path=request.path, error=repr(error))

@@ -107,8 +107,7 @@ class LogRoutes:
     async def _follow(self, request: web.Request, found: FollowedLog) -> web.StreamResponse:
         response = web.StreamResponse(headers=_headers("live", found.pod))
         response.content_type, response.charset = "text/plain", "utf-8"
-        await response.prepare(request)
-        copying = asyncio.create_task(self._copy(found, response), name="log followed")
+        copying = asyncio.create_task(self._copy(request, found, response), name="log followed")
         ends = {
             copying,
             asyncio.create_task(self._clock.sleep(self._follow_limit), name="follower let go"),
@@ -127,7 +126,10 @@ class LogRoutes:
             request.transport.abort()
         return response
 
-    async def _copy(self, found: FollowedLog, response: web.StreamResponse) -> None:
+    async def _copy(
+        self, request: web.Request, found: FollowedLog, response: web.StreamResponse
+    ) -> None:
+        await response.prepare(request)  # raises, too, when the client has left by now
         async for chunk in found.chunks:
             async with asyncio.timeout(self._patience):
                 await response.write(chunk)
