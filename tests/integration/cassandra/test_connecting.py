@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,24 @@ async def test_a_peer_that_says_nothing_is_given_up(plan: Plan, driver: DriverNa
         async with asyncio.timeout(15):
             error = await _refusal(impatient, driver)
     assert isinstance(error, NotReachedError)
+
+
+async def test_connecting_may_be_cancelled_at_any_moment(plan: Plan, driver: DriverName) -> None:
+    async def connect() -> None:
+        async with open_session(plan, LIMITS, driver) as session:
+            await session.ping()
+
+    begun = time.monotonic()
+    await connect()
+    takes = time.monotonic() - begun
+    for part in range(20):
+        connecting = asyncio.create_task(connect(), name="connect")
+        await asyncio.sleep(takes * part / 20)  # the driver tells nobody how far it is
+        connecting.cancel()
+        # Where this blocks the thread for ever, the test is ended by its time-out.
+        async with asyncio.timeout(30):
+            await asyncio.wait([connecting])
+    await connect()
 
 
 async def test_a_wrong_password(plan: Plan, driver: DriverName) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import acsylla
@@ -90,9 +91,29 @@ class AcsyllaDriver:
 
 
 async def open_driver(plan: Plan) -> AcsyllaDriver:
-    """Connect. Raises the driver's own errors."""
+    """Connect. Raises the driver's own errors.
+
+    Cancelled, it ends only when the driver has given up or connected, within the time-outs of the
+    plan: a session that is let go while it connects blocks the thread, and so the process, forever.
+    """
     cluster = acsylla.create_cluster(**_where(plan), **_HOW)
-    return AcsyllaDriver(cluster, await cluster.create_session(keyspace=plan.keyspace or None))
+    connecting = asyncio.create_task(
+        cluster.create_session(keyspace=plan.keyspace or None), name="cql connect"
+    )
+    try:
+        return AcsyllaDriver(cluster, await asyncio.shield(connecting))
+    except asyncio.CancelledError:
+        await _ended(connecting)
+        if not connecting.cancelled() and connecting.exception() is None:
+            await AcsyllaDriver(cluster, connecting.result()).close()
+        raise
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Wait for the end of a task, also when cancelled again meanwhile."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
 
 
 def fault_of(error: Exception) -> tuple[Fault, str] | None:
