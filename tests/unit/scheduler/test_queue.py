@@ -10,7 +10,12 @@ from prometheus_client import CollectorRegistry
 
 from nexus_core.aio.circuit import Circuit
 from nexus_core.aio.tasks import BackgroundTasks
-from nexus_core.domain.errors import NotNowError, OverloadedError, UnavailableError
+from nexus_core.domain.errors import (
+    HeldUpError,
+    NotNowError,
+    OverloadedError,
+    UnavailableError,
+)
 from nexus_core.domain.journal import LaneSample, LaneState
 from nexus_core.operations.launch import BufferedRun, Launched
 from support.clock import ManualClock, settle
@@ -98,6 +103,26 @@ async def test_a_cluster_that_refuses_is_sent_less_and_no_run_is_lost(
 
     assert sorted(run.key for run in launcher.launched) == sorted(run.key for run in runs)
     assert lane.launch_rate() > 7
+
+
+async def test_what_was_held_up_is_looked_at_again_and_says_nothing_of_the_cluster(
+    launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
+) -> None:
+    queue = a_queue(launcher, clock, workers=1, rate_limit_elements_per_second=10.0)
+    (lane,) = queue.lanes
+    run = a_buffered_run()
+    launcher.errors["standalone"] = HeldUpError("held up before it was sent")
+    queue.put(run)
+    queue.put(a_buffered_run())
+    queue.start(tasks)
+    await settle()
+    assert launcher.begun
+    assert lane.launch_rate() == 10
+    assert lane.sample("me").state is LaneState.OPEN
+    launcher.errors.clear()
+    await clock.advance(1)
+    # In front as before, and nothing of it can be there already.
+    assert launcher.launched[0] == run
 
 
 async def test_each_cluster_has_a_rate_limit_of_its_own(

@@ -17,7 +17,12 @@ from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.circuit import Circuit
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.aio.throttle import Throttle
-from nexus_core.domain.errors import NotNowError, OverloadedError, UnavailableError
+from nexus_core.domain.errors import (
+    HeldUpError,
+    NotNowError,
+    OverloadedError,
+    UnavailableError,
+)
 from nexus_core.domain.journal import LaneSample, LaneState
 from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launcher
@@ -186,6 +191,10 @@ class Lane:
         try:
             with self._metrics.launching(self.cluster):
                 outcome = await self._launcher.launch(run)
+        except HeldUpError:
+            # Nothing was sent: that says nothing of the cluster.
+            self._metrics.launched(self.cluster, "held_up")
+            self._put_in_front(run)
         except UnavailableError as error:
             self._put_back(run, error)
         except Exception:
@@ -212,7 +221,10 @@ class Lane:
                 log.warning(event, cluster=self.cluster, error=self._refusal, retry_in=delay)
         # A cluster that did not answer may have created the Job all the same, and since then it may
         # have ended, or have been deleted.
-        self._runs[run.key] = replace(run, doubtful=True)
+        self._put_in_front(replace(run, doubtful=True))
+
+    def _put_in_front(self, run: BufferedRun) -> None:
+        self._runs[run.key] = run
         self._delayed.appendleft(run.key)
         self._fill()
 
