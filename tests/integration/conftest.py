@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,8 +9,7 @@ import pytest
 import pytest_asyncio
 
 from support.algorithms import Algorithms
-from support.caller import inherited_environment
-from support.cassandra import drop_keyspace
+from support.cassandra import an_applied_keyspace
 from support.custom_resources import Kubectl, Resources, connected_by
 from support.deployment import Deployment, Servers, a_deployment
 from tools.testbed.description import (
@@ -22,23 +19,13 @@ from tools.testbed.description import (
     S3Description,
 )
 from tools.testbed.kubernetes.control_plane import ControlPlane
-from tools.testbed.nexus import settings_for
 
 
 @pytest.fixture(scope="session")
 def keyspace(testbed: Description, cassandra_server: CassandraDescription) -> Iterator[str]:
-    """A keyspace of the test process' own, made as people make theirs; has indexes."""
-    name = f"test_{secrets.token_hex(6)}"
-    command = ("apply", "--create-keyspace", "--replication=1")
-    subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "nexus_schema", *command],
-        env={**inherited_environment(), **settings_for(testbed, name)},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
-    yield name
-    asyncio.run(drop_keyspace(cassandra_server, name))
+    """A keyspace of the test process' own."""
+    with an_applied_keyspace(testbed, cassandra_server) as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

@@ -91,10 +91,15 @@ class Apart(Caller):
                 await self.kill(service)
 
     async def complete(self, algorithm: str, request_id: str, **report: str) -> None:
-        """Report as the algorithm of a run would."""
+        """Report as the algorithm of a run would: again, while the receiver can't take it."""
         url = f"{self.urls['RECEIVER']}/algorithm/v1/complete/{algorithm}/requests/{request_id}"
-        async with self._session.post(url, json=report) as answer:
-            assert answer.status == 202, await answer.text()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with self._session.post(url, json=report) as answer:
+                    if answer.status == 202:
+                        return
+                    assert answer.status == 503, await answer.text()
+                await asyncio.sleep(0.1)  # what an algorithm does between two tries
 
 
 @asynccontextmanager

@@ -1,5 +1,10 @@
 """Ways into the Cassandra of the testbed."""
 
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,7 +13,9 @@ from msgspec.structs import replace
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.driver_session import Limits
 from nexus_core.adapters.cassandra.plan import Login, Plan, Tls
-from tools.testbed.description import CassandraDescription
+from support.caller import inherited_environment
+from tools.testbed.description import CassandraDescription, Description
+from tools.testbed.nexus import settings_for
 
 LIMITS = Limits(in_flight=256, request_seconds=10.0, patience_seconds=30.0, tries=3)
 
@@ -51,3 +58,19 @@ async def drop_keyspace(server: CassandraDescription, name: str) -> None:
     """Drop it, and all that is in it."""
     async with open_session(plan_of(server), LIMITS, DriverName.ACSYLLA) as session:
         await session.define(f"DROP KEYSPACE {name}")
+
+
+@contextmanager
+def an_applied_keyspace(testbed: Description, server: CassandraDescription) -> Iterator[str]:
+    """Give a keyspace that nobody else uses, made as people make theirs; has indexes."""
+    name = f"test_{uuid4().hex[:12]}"
+    command = ("apply", "--create-keyspace", "--replication=1")
+    subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "nexus_schema", *command],
+        env={**inherited_environment(), **settings_for(testbed, name)},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    yield name
+    asyncio.run(drop_keyspace(server, name))

@@ -25,6 +25,7 @@ NO_PODS = {
     "metadata": {"name": "no-pods"},
     "spec": {"hard": {"pods": "0"}},
 }
+KEPT = "nexus.test/looked-at"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -40,7 +41,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     quota: dict[str, Any] | None = None
     """With one of these the Job gets a namespace of its own."""
     deleted: bool = False
-    """Whether somebody deletes it when it runs, in the foreground."""
+    """Whether somebody deletes it when it runs, in the foreground. It stays, to be looked at, until
+    its finalizers are taken away: its pod may be gone at once."""
 
     @property
     def has_own_namespace(self) -> bool:
@@ -130,6 +132,8 @@ def manifest_of(name: str, key: RunKey, node: NodeDescription | None = None) -> 
     """Return the Job of a scene."""
     scene = SCENES[name]
     job = a_job(key, **copy.deepcopy(scene.spec))
+    if scene.deleted:
+        job["metadata"]["finalizers"] = [KEPT]
     template = job["spec"]["template"]
     template["metadata"]["annotations"] = {DURATION: "100ms", **scene.annotations}
     if scene.on_node and node is not None:

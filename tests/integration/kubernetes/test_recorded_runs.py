@@ -76,7 +76,11 @@ async def test_a_run_leaves_the_objects_that_were_recorded(
         node = request.getfixturevalue("node_server")
     async with _stage(kubernetes_server, scene) as (cluster, namespace):
         await cluster.create_job(key, manifest_of(name, key, node))
-        objects = await _settled(cluster, namespace, key, name)
+        try:
+            objects = await _settled(cluster, namespace, key, name)
+        finally:
+            if scene.deleted:
+                await _let_go(cluster, namespace, key)
 
     if request.config.getoption("--update-golden"):
         text = msgspec.json.format(msgspec.json.encode(objects), indent=1)
@@ -139,9 +143,25 @@ async def _settled(
 
 async def _delete(cluster: TidyCluster, namespace: str, key: RunKey) -> None:
     options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground"}
-    path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{key.request_id}"
+    path = _path_of(namespace, key)
     answer = await cluster.connection.request("DELETE", path, body=msgspec.json.encode(options))
     assert answer.ok, answer.body
+
+
+async def _let_go(cluster: TidyCluster, namespace: str, key: RunKey) -> None:
+    """Take away what keeps a deleted Job."""
+    patch = {"metadata": {"finalizers": None}}
+    answer = await cluster.connection.request(
+        "PATCH",
+        _path_of(namespace, key),
+        body=msgspec.json.encode(patch),
+        content_type="application/merge-patch+json",
+    )
+    assert answer.ok, answer.body
+
+
+def _path_of(namespace: str, key: RunKey) -> str:
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs/{key.request_id}"
 
 
 def _is_where_it_stays(run: RecordedRun, name: str) -> bool:

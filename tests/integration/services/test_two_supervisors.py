@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.algorithms import Algorithms
 from support.caller import PATIENCE, own_ports, start_service
-from support.deployment import Deployment
+from support.cassandra import an_applied_keyspace
+from support.deployment import Deployment, Servers
+from tools.testbed.description import (
+    CassandraDescription,
+    Description,
+    KubernetesDescription,
+    S3Description,
+)
 from tools.testbed.kubernetes.outcomes import Outcome
 
 pytestmark = [
@@ -74,6 +81,23 @@ async def until_so(fact: Callable[[], Awaitable[Any]], patience: float = PATIENC
     async with asyncio.timeout(patience):
         while not await fact():  # noqa: ASYNC110 - a process tells nobody
             await asyncio.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def servers(
+    testbed: Description,
+    cassandra_server: CassandraDescription,
+    s3_server: S3Description,
+    kubernetes_server: KubernetesDescription,
+) -> Iterator[Servers]:
+    """With a keyspace of the module's own: what other tests left would be settled, and counted."""
+    with an_applied_keyspace(testbed, cassandra_server) as keyspace:
+        yield Servers(
+            cassandra=cassandra_server,
+            s3=s3_server,
+            kubernetes=kubernetes_server,
+            keyspace=keyspace,
+        )
 
 
 @pytest_asyncio.fixture(loop_scope="module")
