@@ -82,9 +82,9 @@ case $act in
     while ((${#hoard} < 128 * 1024 * 1024)); do hoard=$hoard$hoard; rest 0.05; done
     rest 100 ;; # who is to end it may be away
   linger-once)
-    ((attempt)) || rest 100
+    ((attempt)) || rest 400
     complete "{\"resultUri\":\"s3a://chaos/$label\"}" ;;
-  linger)
-    rest 100
+  linger) # longer than anybody waits
+    rest 400
     complete "{\"resultUri\":\"s3a://chaos/$label\"}" ;;
 esac

@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -20,15 +20,25 @@ from nexus_core.domain.names import RunKey
 _TIMEOUT = aiohttp.ClientTimeout(total=8)
 _LONG_POLL = "4s"
 
-# Between two tries.
+# Between two tries, unless the answer asks for a longer one.
 _PAUSE = 0.4
 
 _AGAIN = frozenset({0, 429, 500, 502, 503, 504})
 """Answers after which a client tries again; 0: none."""
 
 
+class Answer(NamedTuple):
+    """What came of a call."""
+
+    status: int = 0
+    """0: nobody answered."""
+    body: bytes = b""
+    retry_after: float = 0.0
+    """Seconds."""
+
+
 class Clients:
-    """All clients of a load."""
+    """All clients of a load. They heed `Retry-After`: hundreds that do not would be the outage."""
 
     def __init__(self, world: World, session: aiohttp.ClientSession, seed: int) -> None:
         self._world = world
@@ -112,30 +122,30 @@ class Clients:
             case Sending.KEYED:
                 await self._insist(outcome)
             case Sending.BARE:
-                self._note(outcome, *await self._send(outcome))
+                self._note(outcome, await self._send(outcome))
             case Sending.LEAVING:
                 await self._send_and_leave(outcome)
 
     async def _insist(self, outcome: Outcome) -> None:
         """Send a request until it is answered for good, now to this scheduler, now to that."""
         while True:
-            status, body = await self._send(outcome)
-            if status not in _AGAIN:
-                self._note(outcome, status, body)
+            answer = await self._send(outcome)
+            if answer.status not in _AGAIN:
+                self._note(outcome, answer)
                 return
-            await asyncio.sleep(_PAUSE)
+            await _pause_after(answer)
 
-    async def _send(self, outcome: Outcome) -> tuple[int, bytes]:
+    async def _send(self, outcome: Outcome) -> Answer:
         headers = {"Idempotency-Key": outcome.label} if outcome.keyed else {}
         return await self._call(
             "POST", self._path_of(outcome), data=self._body_of(outcome), headers=headers
         )
 
-    def _note(self, outcome: Outcome, status: int, body: bytes) -> None:
-        if status == 202:
-            outcome.answers.append(json.loads(body)["requestId"])
-        elif status not in _AGAIN:
-            outcome.refusal = status
+    def _note(self, outcome: Outcome, answer: Answer) -> None:
+        if answer.status == 202:
+            outcome.answers.append(json.loads(answer.body)["requestId"])
+        elif answer.status not in _AGAIN:
+            outcome.refusal = answer.status
 
     async def _send_and_leave(self, outcome: Outcome) -> None:
         """Send a request and go away, before it is answered or just then."""
@@ -181,14 +191,14 @@ class Clients:
         path = f"/algorithm/cancel/{run.algorithm}/requests/{run.request_id}"
         body = {"initiator": outcome.label, "reason": "chaos", "cancellationPolicy": policy}
         while True:
-            status, _ = await self._call("POST", path, json=body)
-            if status not in _AGAIN:
+            answer = await self._call("POST", path, json=body)
+            if answer.status not in _AGAIN:
                 break
-            await asyncio.sleep(_PAUSE)
-        outcome.cancelled = status == 200
-        outcome.came_too_late = status == 409
-        if status not in {200, 409}:
-            outcome.refusal = status
+            await _pause_after(answer)
+        outcome.cancelled = answer.status == 200
+        outcome.came_too_late = answer.status == 409
+        if answer.status not in {200, 409}:
+            outcome.refusal = answer.status
 
     async def _awaits_end(self, outcome: Outcome) -> None:
         """Ask for the result until the run has finished; fetch it where there is one."""
@@ -206,33 +216,39 @@ class Clients:
         """Ask what became of a run until its stage is good enough; return the whole answer."""
         path = f"/algorithm/results/{run.algorithm}/requests/{run.request_id}?wait={wait}"
         while True:
-            status, body = await self._call("GET", path)
-            if status == 200:
-                known: dict[str, Any] = json.loads(body)
+            answer = await self._call("GET", path)
+            if answer.status == 200:
+                known: dict[str, Any] = json.loads(answer.body)
                 if enough(known["status"]):
                     return known
-            await asyncio.sleep(_PAUSE / 4)
+            await _pause_after(answer)
 
     async def _fetch(self, outcome: Outcome, url: str) -> None:
         while True:
-            status, body = await self._exchange("GET", url)
-            if status not in _AGAIN:
+            answer = await self._exchange("GET", url)
+            if answer.status not in _AGAIN:
                 break
-            await asyncio.sleep(_PAUSE)
-        outcome.results.append(body.decode() if status == 200 else f"status {status}")
+            await _pause_after(answer)
+        fetched = answer.status == 200
+        outcome.results.append(answer.body.decode() if fetched else f"status {answer.status}")
 
-    async def _call(self, method: str, path: str, **how: Any) -> tuple[int, bytes]:
+    async def _call(self, method: str, path: str, **how: Any) -> Answer:
         return await self._exchange(method, self._scheduler() + path, **how)
 
-    async def _exchange(self, method: str, url: str, **how: Any) -> tuple[int, bytes]:
-        """Return status and body; status 0 where nobody answered."""
+    async def _exchange(self, method: str, url: str, **how: Any) -> Answer:
         try:
             async with self._session.request(method, url, **how) as answer:
-                return answer.status, await answer.read()
+                retry_after = float(answer.headers.get("Retry-After", 0))
+                return Answer(answer.status, await answer.read(), retry_after)
         except (aiohttp.ClientError, TimeoutError):
-            return 0, b""
+            return Answer()
 
     def _scheduler(self) -> str:
         """Return the one that the load balancer happens to choose."""
         known: Sequence[str] = self._world.schedulers
         return self._dice.choice(known)
+
+
+async def _pause_after(answer: Answer) -> None:
+    """Wait as long as a client does before it tries again."""
+    await asyncio.sleep(max(_PAUSE, answer.retry_after))

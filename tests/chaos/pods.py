@@ -25,7 +25,7 @@ _PATIENCE = 90.0
 _PAUSE = 0.3
 
 # Whoever lingers does so for longer than anybody waits.
-_LONG = 100.0
+_LONG = 400.0
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):
