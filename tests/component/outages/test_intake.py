@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -118,3 +119,30 @@ async def test_a_store_that_only_refuses_some_is_not_taken_for_away(
             assert (await api.post("/algorithm/v1/run/hello-world", BODY)).status == 503
             refusing.is_over()
             assert (await api.post("/algorithm/v1/run/hello-world", BODY)).status == 202
+
+
+@pytest.mark.parametrize(("part", "name"), [(part, name) for part, _, name in PARTS])
+async def test_who_says_that_it_is_ready_takes_runs(
+    world: World, clock: ManualClock, part: str, name: str
+) -> None:
+    asking = Affliction("ping", How.REFUSES)
+    world.stores = replace(world.stores, **{part: asking.befalls(getattr(world.stores, part))})
+    asking.begins()
+    async with world.scheduler() as url:
+        api = Client(world.session, url)
+        await until(asking.befell.is_set)
+        for _ in range(2):
+            answer = await api.get("/readyz")
+            state = answer.json()["parts"][name]
+            assert (answer.status, state["ready"], state["reason"]) == (503, False, "on a bad day")
+            assert datetime.fromisoformat(state["next_try"]) > clock.now()
+            assert (await api.post("/algorithm/v1/run/hello-world", BODY)).status == 503
+            # It would answer again, but was not asked yet.
+            asking.is_over()
+
+        async def is_ready() -> bool:
+            await clock.advance(1)
+            return (await api.get("/readyz")).status == 200
+
+        await until_so(is_ready)
+        assert (await api.post("/algorithm/v1/run/hello-world", BODY)).status == 202

@@ -24,12 +24,14 @@ from support.caller import inherited_environment
 from support.cassandra import drop_keyspace, make_keyspace
 from support.deployment import Servers
 from support.kubeconfigs import a_kubeconfig
-from support.waiting import until_so
 from support.watched_service import WatchedService, a_watched_service
 
 pytestmark = pytest.mark.integration
 
 Settings = dict[str, str]
+
+# The one is said of what has a circuit, the other of what is asked by who wants to know.
+_AWAY = {"circuit opened", "part is not ready"}
 
 _CQL = "NEXUS__SCYLLA_CQL_STORE__"
 _S3 = "NEXUS__S3_BUFFER__"
@@ -244,18 +246,12 @@ def _pretence(kind: str) -> list[str]:
 def _check_log(service: WatchedService, servers: Servers, expected: Mapping[str, str]) -> None:
     """Look for the one line of each part, for floods, for tracebacks and for secrets."""
     lines = service.log()
-    told = {line["part"]: line["reason"] for line in lines if _says_what_is_away(line)}
+    told = {line["part"]: line["reason"] for line in lines if line["event"] in _AWAY}
     assert told == expected
     # Each trouble may have consequences for two parts or three, and is not said again.
     assert len(lines) <= 5 + 5 * len(expected), lines
     assert not [line for line in lines if "exception" in line]
     _check_secrets(json.dumps(lines), servers)
-
-
-def _says_what_is_away(line: Mapping[str, str]) -> bool:
-    # Of stores both are said; of clusters, which no probe asks, the second.
-    is_cluster = line.get("part", "").startswith("cluster ")
-    return line["event"] == ("circuit opened" if is_cluster else "part is not ready")
 
 
 def _check_secrets(text: str, servers: Servers) -> None:
@@ -447,13 +443,9 @@ async def test_what_is_mended_is_taken_up_without_a_restart(
             shutil.copy(good, Path(shards[_SHARDS]) / "shard-0.kubeconfig")
             await service.comes_to_say({}, session)
 
-            async def is_accepted() -> bool:
-                return (await _submit(session, service, "on-shard-0")).status == 202
-
-            # The probe asks at once; who takes requests asks again in its own time.
-            await until_so(is_accepted, patience=30)
-            ends = {"part is ready again", "circuit closed"}
-            again = {line["part"] for line in service.log() if line["event"] in ends}
+            # Who says that it is ready takes requests.
+            assert (await _submit(session, service, "on-shard-0")).status == 202
+            again = {line["part"] for line in service.log() if line["event"] == "circuit closed"}
             assert again == {"checkpoint-store", "cluster shard-0"}
             assert await service.stop() == 0
         finally:

@@ -195,8 +195,8 @@ class _Scheduler:
     def _watch(self) -> Health:
         """Require what accepting takes; a cluster that is away keeps its queue waiting, no more."""
         health, metrics = Health(), CircuitMetrics(self._registry)
-        health.watch("checkpoint-store", self.parts.store.ping)
-        health.watch("payload-store", self.parts.payloads.ping)
+        for circuit in self._intake.circuits:
+            health.show(circuit, required=True)
         health.watch("catalogue", self.parts.catalogue.ping)
         of_clusters = [cluster.circuit for cluster in self._clusters.values()]
         for circuit in of_clusters:

@@ -101,6 +101,7 @@ class Circuit:
         self._news = asyncio.Event()
         self._is_closed = asyncio.Event()
         self._is_closed.set()
+        self._is_known = asyncio.Event()
 
     @property
     def condition(self) -> Condition:
@@ -123,6 +124,10 @@ class Circuit:
     async def closed(self) -> None:
         """Wait until the part is called."""
         await self._is_closed.wait()
+
+    async def known(self) -> None:
+        """Wait until the part has answered or failed once: before, closed is but a hope."""
+        await self._is_known.wait()
 
     def check(self) -> None:
         """Return when the part is called.
@@ -183,6 +188,7 @@ class Circuit:
     def _answered(self) -> None:
         self._heard_at = self._clock.monotonic()
         self._failures_left = self._pace.failures
+        self._is_known.set()
         if self._state is CircuitState.CLOSED:
             return
         self._state = CircuitState.CLOSED
@@ -211,6 +217,7 @@ class Circuit:
         self._state = CircuitState.OPEN
         self._reason = str(error)
         self._ask_at = now + pause
+        self._is_known.set()
         if was_closed:
             self.openings += 1
             self._since = self._clock.now()

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from nexus_core.aio.circuit import Circuit
@@ -53,21 +53,22 @@ class Health:
     """What a service's probes tell; the parts are registered where they are opened."""
 
     def __init__(self) -> None:
-        self._checks: dict[str, Check] = {}
-        self._unrequired: set[str] = set()
-        self._circuits: list[Circuit] = []
+        self._looks: dict[str, Callable[[], Awaitable[PartState]]] = {}
         self._told: dict[str, PartState] = {}
         self._stopping = False
 
     def watch(self, part: str, check: Check, *, required: bool = True) -> None:
         """Ask a part, and let readiness depend on it where it is required."""
-        self._checks[part] = check
-        if not required:
-            self._unrequired.add(part)
+        self._looks[part] = partial(_asked, check, required=required)
+        self._told[part] = PartState(ready=True, required=required)
 
-    def show(self, circuit: Circuit) -> None:
-        """Tell what a circuit knows of its part; nobody is asked, and readiness goes without it."""
-        self._circuits.append(circuit)
+    def show(self, circuit: Circuit, *, required: bool = False) -> None:
+        """Tell what a circuit knows of its part, which nobody asks for that; it has its own lines.
+
+        A part that is called through a circuit is of use when that is closed, and not when it would
+        answer a probe: so its answer here would promise what the service does not do yet.
+        """
+        self._looks[circuit.part] = partial(_known, circuit, required=required)
 
     async def stop(self, clock: Clock, grace: float) -> None:
         """Say not ready, and give who sends work here `grace` seconds to hear of it."""
@@ -75,55 +76,58 @@ class Health:
         await clock.sleep(grace)
 
     async def readiness(self) -> Readiness:
-        """Ask all parts at once; log what has changed since they were asked before."""
-        names = list(self._checks)
-        states = await asyncio.gather(*(_ask(self._checks[name]) for name in names))
-        parts = {
-            name: replace(state, required=name not in self._unrequired)
-            for name, state in zip(names, states, strict=True)
-        }
-        for name, state in parts.items():
-            self._tell(name, state)
-        parts.update({circuit.part: _known(circuit) for circuit in self._circuits})
+        """Look at all parts at once; log what has changed of those that are asked."""
+        states = await asyncio.gather(*(look() for look in self._looks.values()))
+        parts = dict(zip(self._looks, states, strict=True))
+        for part in self._told:
+            self._tell(part, parts[part])
         if self._stopping:
             parts["service"] = PartState(ready=False, reason="is shutting down")
         return Readiness(all(part.ready or not part.required for part in parts.values()), parts)
 
     def _tell(self, part: str, state: PartState) -> None:
-        before = self._told.get(part, PartState(ready=True, required=state.required))
-        self._told[part] = state
-        if state == before:
+        if state == self._told[part]:
             return
+        self._told[part] = state
         if state.ready:
             log.info("part is ready again", part=part)
         else:
             log.warning("part is not ready", part=part, reason=state.reason)
 
 
-def _known(circuit: Circuit) -> PartState:
+async def _known(circuit: Circuit, *, required: bool) -> PartState:
+    # Only at the start there is anything to wait for.
+    if reason := await _trouble(circuit.known):
+        return PartState(ready=False, required=required, reason=reason)
     condition = circuit.condition
     return PartState(
         ready=circuit.is_closed,
-        required=False,
+        required=required,
         reason=condition.reason,
         since=condition.since,
         next_try=condition.next_try,
     )
 
 
-async def _ask(check: Check) -> PartState:
+async def _asked(check: Check, *, required: bool) -> PartState:
+    reason = await _trouble(check)
+    return PartState(ready=not reason, required=required, reason=reason)
+
+
+async def _trouble(check: Check) -> str:
+    """Return why a part can't be used, empty when it can."""
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
             await check()
     except TimeoutError:
-        return PartState(ready=False, reason=f"did not answer within {_CHECK_SECONDS} s")
+        return f"did not answer within {_CHECK_SECONDS} s"
     except NexusError as error:
-        return PartState(ready=False, reason=str(error))
+        return str(error) or type(error).__name__
     except Exception as error:
         # A fault in an adapter: it hides neither the other parts nor its own name.
         log.exception("check failed")
-        return PartState(ready=False, reason=f"its check failed: {type(error).__name__}")
-    return PartState(ready=True)
+        return f"its check failed: {type(error).__name__}"
+    return ""
 
 
 def add_probes(app: web.Application, health: Health, registry: CollectorRegistry) -> Family:
@@ -168,8 +172,8 @@ def _operations(livez: Handler, readyz: Handler, metrics: Handler) -> Family:
                 path="/readyz",
                 handler=readyz,
                 summary="Ask whether the service can do its work",
-                description="Each part that it needs is asked, and named in the answer. Those that "
-                "it does without for a while have `required: false`.",
+                description="Each part that it needs is named in the answer. Those that it does "
+                "without for a while have `required: false`.",
                 answers={
                     200: Answer("It can", Readiness),
                     503: Answer("It can't now; the parts say why", Readiness),
