@@ -19,7 +19,7 @@ from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
 from nexus_core.ports.clock import Clock
 from nexus_core.settings.sections import ServiceSettings
-from nexus_core.settings.values import Duration
+from nexus_core.settings.values import Duration, Interval
 from nexus_core.web.server import bind, url_of
 from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.service import open_receiver
@@ -98,7 +98,7 @@ class World:
         could come in time.
         """
         clock = clock or self.clock
-        leadership = LeadershipSection(lease_duration=Duration(1e6))
+        leadership = LeadershipSection(lease_duration=Interval(1e6))
         own = self._settings(SupervisorSettings, {"leadership": leadership, **settings})
         async with AsyncExitStack() as stack:
             bound = stack.enter_context(bind("127.0.0.1", 0))

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
-from nexus_core.settings.values import Duration
+from nexus_core.settings.values import Interval
 from nexus_supervisor.settings import LeadershipSection, Sweep
 from support.calls import Client
 from support.clock import ManualClock
@@ -19,8 +19,8 @@ from support.waiting import until, until_so
 LEASE = 15.0
 THIRD = 5.0
 SETTINGS = {
-    "leadership": LeadershipSection(lease_duration=Duration(LEASE)),
-    "sweep": Sweep(interval=Duration(1)),
+    "leadership": LeadershipSection(lease_duration=Interval(LEASE)),
+    "sweep": Sweep(interval=Interval(1)),
 }
 
 

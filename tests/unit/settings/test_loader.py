@@ -12,7 +12,9 @@ from nexus_core.settings.loader import (
     variable_of,
 )
 from nexus_core.settings.sections import ServiceSettings
-from nexus_core.settings.values import ByteSize, Duration, Secret
+from nexus_core.settings.values import ByteSize, Duration, Interval, Secret
+from nexus_scheduler.settings import SchedulerSettings
+from nexus_supervisor.settings import SupervisorSettings
 
 
 class Inner(Section, frozen=True):
@@ -25,6 +27,7 @@ class Outer(Section, frozen=True):
     workers: int = 10
     hosts: tuple[str, ...] = ()
     max_size: ByteSize = ByteSize(0)
+    interval: Interval = Interval(10)
     s3_buffer: Inner = field(default_factory=Inner)
 
 
@@ -70,12 +73,14 @@ def test_text_from_the_environment_becomes_numbers_lists_durations_and_sizes() -
             "NEXUS__WORKERS": "4",
             "NEXUS__HOSTS": "a, b,c",
             "NEXUS__MAX_SIZE": "500Mi",
+            "NEXUS__INTERVAL": "100ms",
             "NEXUS__S3_BUFFER__VALID_FOR": "100ms",
         },
     )
     assert settings.workers == 4
     assert settings.hosts == ("a", "b", "c")
     assert settings.max_size == 500 * 1024**2
+    assert settings.interval == Interval.LEAST
     assert settings.s3_buffer.valid_for == pytest.approx(0.1)
 
 
@@ -95,6 +100,10 @@ def test_other_variables_are_no_business_of_ours() -> None:
         ({"NEXUS__MAX_SIZE": "-1"}, ["NEXUS__MAX_SIZE", "negative"]),
         ({"NEXUS__S3_BUFFER__VALID_FOR": "soon"}, ["s3-buffer.valid-for", "24h"]),
         ({"NEXUS__S3_BUFFER__VALID_FOR": "10"}, ["NEXUS__S3_BUFFER__VALID_FOR"]),
+        ({"NEXUS__S3_BUFFER__VALID_FOR": "-10s"}, ["NEXUS__S3_BUFFER__VALID_FOR", "negative"]),
+        ({"NEXUS__INTERVAL": "0s"}, ["interval", "NEXUS__INTERVAL", "100ms or more"]),
+        ({"NEXUS__INTERVAL": "99ms"}, ["NEXUS__INTERVAL", "100ms or more"]),
+        ({"NEXUS__INTERVAL": "-1s"}, ["NEXUS__INTERVAL", "negative"]),
     ],
 )
 def test_a_bad_variable_is_refused_by_name(environ: dict[str, str], words: list[str]) -> None:
@@ -207,3 +216,19 @@ def test_what_is_kept_in_a_row_is_no_larger_than_a_row_may_be() -> None:
     assert load(ServiceSettings, {"NEXUS__LOGS__KEPT_BYTES": "512Ki"}).logs.kept_bytes == 512 * 1024
     with pytest.raises(SettingsError, match=r"logs\.kept-bytes .*must be at most 512Ki"):
         load(ServiceSettings, {"NEXUS__LOGS__KEPT_BYTES": "513Ki"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        (SupervisorSettings, "NEXUS__SWEEP__INTERVAL"),
+        (SupervisorSettings, "NEXUS__RETENTION__INTERVAL"),
+        (SupervisorSettings, "NEXUS__LEADERSHIP__LEASE_DURATION"),
+        (SchedulerSettings, "NEXUS__LEASE_DURATION"),
+    ],
+)
+def test_what_is_done_again_and_again_must_rest_in_between(
+    kind: type[Section], variable: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"\({variable}\): must be 100ms or more"):
+        load(kind, {variable: "0s"})

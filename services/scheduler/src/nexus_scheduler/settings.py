@@ -3,7 +3,7 @@
 from msgspec import field
 
 from nexus_core.settings.sections import Listen, ServiceSettings
-from nexus_core.settings.values import Duration
+from nexus_core.settings.values import Interval
 
 
 class SchedulerSettings(ServiceSettings, frozen=True):
@@ -12,5 +12,6 @@ class SchedulerSettings(ServiceSettings, frozen=True):
     listen: Listen = field(default_factory=lambda: Listen(port=8080))
     callback_url: str = ""
     """Where receivers reach this very instance; empty: where it listens."""
-    lease_duration: Duration = Duration(30)
-    """After this long without a sign of life, supervisors take over what this one queued."""
+    lease_duration: Interval = Interval(30)
+    """After this long without a sign of life, supervisors take over what this one queued; at least
+    `100ms`."""

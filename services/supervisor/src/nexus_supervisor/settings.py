@@ -9,14 +9,14 @@ from nexus_core.domain.retirement import RetentionTimes
 from nexus_core.domain.sweep import Thresholds
 from nexus_core.settings.loader import Section, SettingsError, variable_of
 from nexus_core.settings.sections import Listen, ServiceSettings
-from nexus_core.settings.values import Duration, Positive
+from nexus_core.settings.values import Duration, Interval, Positive
 
 
 class Sweep(Section, frozen=True):
     """How often the supervisor looks for runs that something went wrong with, and how patiently."""
 
-    interval: Duration = Duration(10)
-    """Between the end of one sweep and the beginning of the next."""
+    interval: Interval = Interval(10)
+    """Between the end of one sweep and the beginning of the next, at least `100ms`."""
     late_after: Duration = Duration(60)
     """After it was received, a run still `BUFFERED` is submitted ahead of the queue."""
     new_expires_after: Duration = Duration(600)
@@ -81,8 +81,8 @@ class Retention(Section, frozen=True):
     """Checkpoints, with all that leads to runs and tells of them. At least a day, for which
     idempotency keys lead there, and at least as long as all of the above. A store that drops its
     rows by itself no later than this, is left to do so."""
-    interval: Duration = Duration(60)
-    """Between two rounds of removal."""
+    interval: Interval = Interval(60)
+    """Between two rounds of removal, at least `100ms`."""
     pass_time: Duration = Duration(10)
     """For one round, about; with more to do, the next one comes sooner."""
     portion: Positive = 200
@@ -126,8 +126,9 @@ def _bad_records(problem: str) -> SettingsError:
 class LeadershipSection(Section, frozen=True):
     """Which of the supervisors of a cluster follows its feed and sweeps."""
 
-    lease_duration: Duration = Duration(15)
-    """How long a supervisor leads without renewing its lease, which it does three times as often.
+    lease_duration: Interval = Interval(15)
+    """How long a supervisor leads without renewing its lease, which it does three times as often;
+    at least `100ms`.
 
     As long after its death another takes over; after an orderly stop, a third of it at most. Far
     longer than the store's worst answer, and its clocks' differences: two that lead at once do no

@@ -16,8 +16,28 @@ class Duration(float):
 
     @classmethod
     def parse(cls, written: object) -> Self:
-        """Read a duration; a bare number is refused, since its unit would be a guess."""
-        return cls(parse_duration(str(written)).total_seconds())
+        """Read a duration; a bare number is refused, since its unit would be a guess.
+
+        It may not be negative.
+        """
+        seconds = parse_duration(str(written)).total_seconds()
+        if seconds < 0:
+            raise ValueError("must not be negative")
+        return cls(seconds)
+
+
+class Interval(Duration):
+    """Seconds after which something is done again, for ever: without any, it would never rest."""
+
+    LEAST = 0.1
+
+    @classmethod
+    def parse(cls, written: object) -> Self:
+        """Read an interval; it may not be shorter than `LEAST`."""
+        interval = super().parse(written)
+        if interval < cls.LEAST:
+            raise ValueError("must be 100ms or more, since it is waited for again and again")
+        return interval
 
 
 class ByteSize(int):
