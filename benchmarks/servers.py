@@ -30,6 +30,7 @@ from nexus_core.composition.stores import Stores, open_stores
 from nexus_core.domain.request import AlgorithmRequest
 from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from nexus_core.telemetry.logging import LogFormat, LogLevel, configure_logging
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.bodies import json_response
 from nexus_core.web.process import spare_the_garbage_collector
 from nexus_core.web.server import bind, listening
@@ -101,13 +102,19 @@ async def accept_embedded(folder: Path) -> AsyncIterator[int]:
 @asynccontextmanager
 async def complete_embedded(folder: Path) -> AsyncIterator[int]:
     """Serve a receiver on SQLite and a folder."""
-    clock, settings = SystemClock(), _settings(folder)
+    clock, settings, registry = SystemClock(), _settings(folder), make_registry()
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings, clock))
-        callback = await stack.enter_async_context(open_callback(settings, stores.leases, clock))
+        callback = await stack.enter_async_context(
+            open_callback(settings, stores.leases, clock, registry)
+        )
         bound = stack.enter_context(bind("127.0.0.1", 0))
         parts = ReceiverParts(
-            store=stores.store, payloads=stores.payloads, callback=callback, clock=clock
+            store=stores.store,
+            payloads=stores.payloads,
+            callback=callback,
+            clock=clock,
+            registry=registry,
         )
         own = ReceiverSettings(data_path=str(folder))
         await stack.enter_async_context(open_receiver(parts, own, bound))

@@ -20,6 +20,7 @@ from nexus_core.domain.stages import Stage
 from nexus_core.ports.clock import Clock
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.settings.values import Duration, Interval
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.server import bind, url_of
 from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.service import open_receiver
@@ -77,15 +78,16 @@ class World:
         """Open a receiver; yield its URL."""
         own = self._settings(ReceiverSettings, settings)
         async with AsyncExitStack() as stack:
-            bound = stack.enter_context(bind("127.0.0.1", 0))
+            bound, registry = stack.enter_context(bind("127.0.0.1", 0)), make_registry()
             callback = await stack.enter_async_context(
-                open_callback(own, self.stores.leases, self.clock)
+                open_callback(own, self.stores.leases, self.clock, registry)
             )
             parts = ReceiverParts(
                 store=self.stores.store,
                 payloads=self.stores.payloads,
                 callback=callback,
                 clock=self.clock,
+                registry=registry,
             )
             await stack.enter_async_context(open_receiver(parts, own, bound))
             yield url_of(bound)
@@ -101,9 +103,9 @@ class World:
         leadership = LeadershipSection(lease_duration=Interval(1e6))
         own = self._settings(SupervisorSettings, {"leadership": leadership, **settings})
         async with AsyncExitStack() as stack:
-            bound = stack.enter_context(bind("127.0.0.1", 0))
+            bound, registry = stack.enter_context(bind("127.0.0.1", 0)), make_registry()
             callback = await stack.enter_async_context(
-                open_callback(own, self.stores.leases, clock)
+                open_callback(own, self.stores.leases, clock, registry)
             )
             parts = SupervisorParts(
                 store=self.stores.store,
@@ -118,6 +120,7 @@ class World:
                 clusters={self.cluster.name: self.cluster},
                 callback=callback,
                 clock=clock,
+                registry=registry,
             )
             await stack.enter_async_context(open_supervisor(parts, own, bound))
             yield url_of(bound)

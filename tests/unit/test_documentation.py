@@ -26,7 +26,7 @@ _FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} (?P<text>.+?)\s*$", re.MULTILINE)
 _NO_SLUG = re.compile(r"[^\w\- ]")
-_METRIC = re.compile(r"\bnexus_(?:http|scheduler|receiver|supervisor)_[a-z][a-z_]+")
+_METRIC = re.compile(r"\bnexus_(?:part|callback|http|scheduler|receiver|supervisor)_[a-z][a-z_]+")
 _TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)(?:::(?P<name>\w+))?`")
 
 # What a histogram is scraped as; a page may show a query.

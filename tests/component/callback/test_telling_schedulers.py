@@ -8,10 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from nexus_core.adapters.http.scheduler_callback import HttpSchedulerCallback
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.names import RunKey
+from nexus_core.settings.sections import Callback
+from nexus_core.settings.values import Duration, Secret
+from nexus_core.telemetry.callback_metrics import CallbackMetrics
 from support.clock import ManualClock, settle
 from support.ear import an_ear
 from support.meddling import meddled
@@ -37,10 +41,12 @@ async def passing(clock: ManualClock, fact: Callable[[], bool]) -> None:
             await clock.advance(0.1)
 
 
-def opened(world: World) -> AbstractAsyncContextManager[HttpSchedulerCallback]:
-    return HttpSchedulerCallback.open(
-        world.stores.leases, world.clock, secret=SECRET, attempts=ATTEMPTS, patience=PATIENCE
-    )
+def opened(
+    world: World, registry: CollectorRegistry | None = None
+) -> AbstractAsyncContextManager[HttpSchedulerCallback]:
+    settings = Callback(Secret(SECRET), ATTEMPTS, Duration(PATIENCE))
+    metrics = CallbackMetrics(registry or CollectorRegistry())
+    return HttpSchedulerCallback.open(world.stores.leases, world.clock, settings, metrics)
 
 
 @pytest.fixture
@@ -100,6 +106,25 @@ async def test_what_is_never_heard_is_given_up_and_what_comes_later_is_told(
 
         await passing(clock, lambda: ear.heard == [later])
         assert ear.calls == [[unheard]] * ATTEMPTS + [[later]]
+
+
+async def test_metrics_tell_what_was_heard_and_what_was_not(
+    world: World, clock: ManualClock
+) -> None:
+    unheard, later = keys(2)
+    registry = CollectorRegistry()
+
+    def calls(outcome: str) -> float | None:
+        return registry.get_sample_value("nexus_callback_calls_total", {"outcome": outcome})
+
+    async with an_ear(world) as ear, opened(world, registry) as callback:
+        ear.statuses = [500] * ATTEMPTS
+        callback.finished(unheard)
+        await passing(clock, lambda: calls("given_up") == 1)
+        callback.finished(later)
+        await passing(clock, lambda: calls("heard") == 1)
+
+    assert calls("failed") == ATTEMPTS - 1
 
 
 async def test_a_scheduler_that_hangs_holds_up_nobody_else(

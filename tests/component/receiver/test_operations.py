@@ -43,6 +43,18 @@ async def test_a_receiver_takes_completions_though_no_payload_store_answers(
     assert ready.json()["parts"]["payload-store"]["ready"] is False
 
 
+async def test_metrics_tell_of_each_part_as_it_is_now(world: World, trouble: Trouble) -> None:
+    store = 'nexus_part_ready{part="checkpoint-store",required="true"}'
+    async with world.receiver() as url:
+        client = Client(world.session, url)
+        well = (await client.get("/metrics")).text
+        trouble.breaks("ping")
+        ill = (await client.get("/metrics")).text
+    assert f"{store} 1.0" in well
+    assert f"{store} 0.0" in ill
+    assert 'nexus_part_ready{part="payload-store",required="false"} 0.0' in ill
+
+
 async def test_a_receiver_whose_store_is_away_is_alive_and_not_ready(
     receiver: ReceiverClient, trouble: Trouble
 ) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.data_folder import prepare_data_folder
@@ -46,5 +47,5 @@ def test_services_on_one_folder_share_their_secrets(tmp_path: Path) -> None:
 
 async def test_without_a_secret_nobody_is_called_back(world: World, clock: ManualClock) -> None:
     settings = ServiceSettings(cql_store_type="scylla")
-    async with open_callback(settings, world.stores.leases, clock) as callback:
+    async with open_callback(settings, world.stores.leases, clock, CollectorRegistry()) as callback:
         callback.finished(RunKey("hello-world", "1"))

@@ -385,6 +385,23 @@ async def test_a_sample_says_how_a_lane_stands(
     )
 
 
+async def test_a_lane_tells_for_how_long_its_first_run_has_waited(
+    launcher: RecordingLauncher, clock: ManualClock
+) -> None:
+    queue = a_queue(launcher, clock)
+    (lane,) = queue._lanes.values()
+    assert lane.oldest_wait() == 0
+
+    first, second = (a_buffered_run(made_at=clock.now() - timedelta(seconds=n)) for n in (90, 60))
+    queue.put(first)
+    queue.put(second)
+    await clock.advance(5)
+    assert lane.oldest_wait() == 95
+
+    queue.remove(first.key)
+    assert lane.oldest_wait() == 65
+
+
 async def test_a_lane_is_refused_until_a_launch_succeeds_again(
     launcher: RecordingLauncher, clock: ManualClock, tasks: BackgroundTasks
 ) -> None:

@@ -11,6 +11,7 @@ from nexus_core.composition.callback import open_callback
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.composition.stores import open_shard_stores
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.server import bind
 from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.service import open_receiver
@@ -54,13 +55,15 @@ async def open_foundation(settings: ReceiverSettings, clock: Clock) -> AsyncIter
         settings = prepare_data_folder(settings)
         stores = await stack.enter_async_context(open_shard_stores(settings, clock))
         tasks = await stack.enter_async_context(BackgroundTasks())
+        registry = make_registry()
         parts = ReceiverParts(
             store=stores.store,
             payloads=stores.payloads,
             callback=await stack.enter_async_context(
-                open_callback(settings, stores.leases, clock, tasks)
+                open_callback(settings, stores.leases, clock, registry, tasks)
             ),
             clock=clock,
+            registry=registry,
         )
         yield Foundation(settings=settings, address=bound, parts=parts, tasks=tasks)
 

@@ -1,11 +1,14 @@
 """What a receiver works with: ports, filled by a composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
 
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.scheduler_callback import SchedulerCallback
+from nexus_core.telemetry.registry import make_registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,3 +20,5 @@ class ReceiverParts:
     """Where algorithms upload results; None where they all keep results themselves."""
     callback: SchedulerCallback
     clock: Clock
+    registry: CollectorRegistry = field(default_factory=make_registry)
+    """Where the metrics of the service are, and those of its parts."""

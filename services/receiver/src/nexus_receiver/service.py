@@ -9,7 +9,6 @@ from aiohttp import web
 
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
-from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.documentation import add_documentation
 from nexus_core.web.endpoints import add_family
 from nexus_core.web.probes import Health, add_probes
@@ -47,7 +46,7 @@ async def open_receiver(
 
 
 def _make_app(parts: ReceiverParts, settings: ReceiverSettings, health: Health) -> web.Application:
-    registry = make_registry()
+    registry = parts.registry
     completer = Completer(parts, Settler(parts.store, parts.callback))
     routes = ReceiverRoutes(completer, CompletionMetrics(registry), settings.body_timeout)
     families = routes.families(frozenset(settings.api_tokens))

@@ -22,6 +22,17 @@ class QueueMetrics:
             ("cluster",),
             registry=registry,
         )
+        self._limit = Gauge(
+            "nexus_scheduler_queue_limit",
+            "Runs that may wait at most, for all clusters together",
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "nexus_scheduler_oldest_wait_seconds",
+            "Time since the run was accepted whose turn is next at a cluster; 0 when none waits",
+            ("cluster",),
+            registry=registry,
+        )
         self._rate = Gauge(
             "nexus_scheduler_launch_rate",
             "Jobs a second that a cluster is sent at most, which is less after it refused",
@@ -55,6 +66,14 @@ class QueueMetrics:
     def watch_depth(self, cluster: str, depth: Callable[[], float]) -> None:
         """Let the gauge of a lane show its length whenever it is scraped."""
         self._queued.labels(cluster).set_function(depth)
+
+    def watch_oldest(self, cluster: str, waits: Callable[[], float]) -> None:
+        """Let the gauge of a lane show how long its first run waits whenever it is scraped."""
+        self._oldest.labels(cluster).set_function(waits)
+
+    def bound_by(self, limit: int) -> None:
+        """Record how many runs may wait at most."""
+        self._limit.set(limit)
 
     def launched(self, cluster: str, outcome: str, waited: float | None = None) -> None:
         """Count an attempt; `waited` in seconds when it was the last one of its run."""

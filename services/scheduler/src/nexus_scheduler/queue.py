@@ -89,6 +89,11 @@ class Lane:
         """Return how many Jobs a second are started at most now."""
         return self._throttle.rate
 
+    def oldest_wait(self) -> float:
+        """Return for how many seconds the run has waited whose turn is next; 0 when none waits."""
+        first = next(self._waiting(), None)
+        return (self._clock.now() - first.made_at).total_seconds() if first else 0.0
+
     def sample(self, owner: str) -> LaneSample:
         """Return how the lane stands now, for the journal of the scheduler `owner`."""
         first = next(self._waiting(), None)

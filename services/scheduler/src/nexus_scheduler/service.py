@@ -142,7 +142,9 @@ class _Scheduler:
         }
         for name, lane in lanes.items():
             metrics.watch_depth(name, lane.__len__)
+            metrics.watch_oldest(name, lane.oldest_wait)
             metrics.watch_rate(name, lane.launch_rate)
+        metrics.bound_by(config.queue_limit)
         return LaunchQueue(lanes, config.queue_limit)
 
     def app(self) -> web.Application:

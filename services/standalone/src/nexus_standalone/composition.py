@@ -7,6 +7,7 @@ from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.candidate import candidate_name
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.server import url_of
 from nexus_receiver.parts import ReceiverParts
 from nexus_receiver.service import open_receiver
@@ -61,13 +62,18 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                 tasks,
             )
         )
+        registry = make_registry()
         callback = await stack.enter_async_context(
-            open_callback(settings, stores.leases, clock, tasks)
+            open_callback(settings, stores.leases, clock, registry, tasks)
         )
         await stack.enter_async_context(
             open_receiver(
                 ReceiverParts(
-                    store=stores.store, payloads=stores.payloads, callback=callback, clock=clock
+                    store=stores.store,
+                    payloads=stores.payloads,
+                    callback=callback,
+                    clock=clock,
+                    registry=registry,
                 ),
                 settings.of(ReceiverSettings),
                 addresses.receiver,

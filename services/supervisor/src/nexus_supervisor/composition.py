@@ -13,6 +13,7 @@ from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
 from nexus_core.composition.stores import open_shard_stores
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.server import bind
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.service import open_supervisor
@@ -56,6 +57,7 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
         settings = prepare_data_folder(settings)
         stores = await stack.enter_async_context(open_shard_stores(settings, clock))
         tasks = await stack.enter_async_context(BackgroundTasks())
+        registry = make_registry()
         parts = SupervisorParts(
             store=stores.store,
             index=stores.index,
@@ -69,9 +71,10 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
             buffered_payloads=stores.buffered_payloads,
             clusters=await stack.enter_async_context(open_clusters(settings, clock)),
             callback=await stack.enter_async_context(
-                open_callback(settings, stores.leases, clock, tasks)
+                open_callback(settings, stores.leases, clock, registry, tasks)
             ),
             clock=clock,
+            registry=registry,
         )
         yield Foundation(settings=settings, address=bound, parts=parts, tasks=tasks)
 

@@ -1,7 +1,9 @@
 """What a supervisor works with: ports, filled by a composition root."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
 
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
@@ -14,6 +16,7 @@ from nexus_core.ports.retention import Retention
 from nexus_core.ports.run_index import RunIndex
 from nexus_core.ports.scheduler_callback import SchedulerCallback
 from nexus_core.ports.stored_content import StoredContent
+from nexus_core.telemetry.registry import make_registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +41,5 @@ class SupervisorParts:
     """Those that this supervisor looks after."""
     callback: SchedulerCallback
     clock: Clock
+    registry: CollectorRegistry = field(default_factory=make_registry)
+    """Where the metrics of the service are, and those of its parts."""

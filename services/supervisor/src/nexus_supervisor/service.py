@@ -15,7 +15,6 @@ from nexus_core.aio.throttle import Throttle
 from nexus_core.operations.guarded_cluster import GuardedCluster, guard_clusters
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
-from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
 from nexus_supervisor.chronicle import Chronicle
@@ -47,7 +46,7 @@ async def open_supervisor(
     It holds nothing that could be lost but what was just seen of runs: on leaving it stops where it
     is, and writes that down.
     """
-    registry = make_registry()
+    registry = parts.registry
     metrics = SupervisorMetrics(registry)
     health = Health()
     health.watch("checkpoint-store", parts.store.ping)

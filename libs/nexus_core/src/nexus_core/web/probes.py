@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from nexus_core.aio.circuit import Circuit
 from nexus_core.domain.errors import NexusError
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.part_metrics import PartMetrics
 from nexus_core.web.bodies import json_response
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler
 from nexus_core.web.errors import as_text
@@ -132,6 +133,7 @@ async def _trouble(check: Check) -> str:
 
 def add_probes(app: web.Application, health: Health, registry: CollectorRegistry) -> Family:
     """Serve `/livez`, `/readyz` and `/metrics`; return them, for the service's document."""
+    parts = PartMetrics(registry)
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -141,6 +143,9 @@ def add_probes(app: web.Application, health: Health, registry: CollectorRegistry
         return json_response(readiness, 200 if readiness.ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
+        # Looked at for the scrape, so that it is of now, whoever else asks.
+        for name, part in (await health.readiness()).parts.items():
+            parts.found(name, ready=part.ready, required=part.required)
         return web.Response(
             body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
@@ -184,6 +189,7 @@ def _operations(livez: Handler, readyz: Handler, metrics: Handler) -> Family:
                 path="/metrics",
                 handler=metrics,
                 summary="Read the metrics",
+                description="Each part is looked at, as by `/readyz`.",
                 answers={200: Answer("In the text format of Prometheus", None, "text/plain")},
             ),
         ),

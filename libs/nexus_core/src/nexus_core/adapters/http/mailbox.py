@@ -10,6 +10,7 @@ from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.callback_metrics import CallbackMetrics
 from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
@@ -34,11 +35,14 @@ class Mailbox:
     holds up nobody else.
     """
 
-    def __init__(self, url: str, post: Post, clock: Clock, attempts: int) -> None:
+    def __init__(
+        self, url: str, post: Post, clock: Clock, attempts: int, metrics: CallbackMetrics
+    ) -> None:
         self._url = url
         self._post = post
         self._clock = clock
         self._attempts = attempts
+        self._metrics = metrics
         self._backoff = Backoff(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._pause = 0.0
         self._trouble = News(clock)
@@ -86,11 +90,13 @@ class Mailbox:
             except UnavailableError as error:
                 self._pause = self._backoff.next()
                 is_last = attempt == self._attempts or self._closed
+                self._metrics.failed(is_last=is_last)
                 if is_last and self._trouble.is_new(str(error)):
                     log.warning("call back given up", url=self._url, error=str(error))
                 if self._closed:
                     return
             else:
+                self._metrics.heard()
                 self._backoff.reset()
                 self._pause = 0.0
                 self._trouble.is_over()

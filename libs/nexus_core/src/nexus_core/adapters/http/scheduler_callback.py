@@ -17,6 +17,8 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.lease_store import LeaseStore
+from nexus_core.settings.sections import Callback
+from nexus_core.telemetry.callback_metrics import CallbackMetrics
 from nexus_core.telemetry.news import News
 
 log = structlog.get_logger()
@@ -46,12 +48,15 @@ class HttpSchedulerCallback:
         clock: Clock,
         attempts: int,
         tasks: BackgroundTasks,
+        *,
+        metrics: CallbackMetrics,
     ) -> None:
         self._leases = leases
         self._session = session
         self._clock = clock
         self._attempts = attempts
         self._tasks = tasks
+        self._metrics = metrics
         self._fresh: dict[RunKey, None] = {}
         self._news = asyncio.Event()
         self._mailboxes: dict[str, Mailbox] = {}
@@ -64,24 +69,25 @@ class HttpSchedulerCallback:
         cls,
         leases: LeaseStore,
         clock: Clock,
-        *,
-        secret: str,
-        attempts: int,
-        patience: float,
+        settings: Callback,
+        metrics: CallbackMetrics,
         tasks_above: BackgroundTasks | None = None,
     ) -> AsyncIterator[Self]:
-        """Start telling. One try may take `patience` seconds, and so may what waits at the end."""
+        """Start telling. What waits at the end may take as long as one try."""
         async with (
             aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=patience),
-                headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=settings.timeout),
+                headers={
+                    "Authorization": f"Bearer {settings.secret}",
+                    "Content-Type": "application/json",
+                },
             ) as session,
             BackgroundTasks(tasks_above) as tasks,
         ):
-            callback = cls(leases, session, clock, attempts, tasks)
+            callback = cls(leases, session, clock, settings.attempts, tasks, metrics=metrics)
             tasks.start("call backs", callback._distribute())
             yield callback
-            await callback._last_words(patience)
+            await callback._last_words(settings.timeout)
 
     def finished(self, key: RunKey) -> None:
         """Tell schedulers that a run has finished. Returns at once and never fails."""
@@ -121,7 +127,7 @@ class HttpSchedulerCallback:
         for gone in self._mailboxes.keys() - urls:
             self._mailboxes.pop(gone).close()
         for new in urls - self._mailboxes.keys():
-            mailbox = Mailbox(new, self._post, self._clock, self._attempts)
+            mailbox = Mailbox(new, self._post, self._clock, self._attempts, self._metrics)
             self._mailboxes[new] = mailbox
             self._tasks.start(f"call backs to {new}", mailbox.deliver(), may_finish=True)
 
