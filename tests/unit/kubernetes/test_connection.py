@@ -165,7 +165,7 @@ async def test_what_still_waits_for_a_connection_when_its_time_is_over_is_not_se
             busy = [asyncio.create_task(connection.request("GET", "/version")) for _ in range(2)]
             await until(lambda: len(server.requests) == 2)
             send_by = clock.monotonic() + 0.05
-            with pytest.raises(UnavailableError):
+            with pytest.raises(UnavailableError, match="gave no connection in time"):
                 await connection.request("POST", "/jobs", body=b"{}", send_by=send_by)
             release.set()
             await asyncio.gather(*busy)

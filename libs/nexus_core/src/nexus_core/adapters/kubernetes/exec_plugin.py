@@ -75,7 +75,7 @@ async def ask_plugin(
             output, complaint = await process.communicate()
     except TimeoutError as error:
         raise UnavailableError(
-            f"exec plug-in '{config.command}' did not end within {_PATIENCE_SECONDS:.0f} s"
+            f"exec plug-in '{config.command}' did not end within {_PATIENCE_SECONDS:g} s"
         ) from error
     finally:
         await _end(process)

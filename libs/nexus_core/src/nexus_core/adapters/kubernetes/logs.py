@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from datetime import timedelta
 
 from nexus_core.adapters.kubernetes.connection import Connection, Stream
 from nexus_core.adapters.kubernetes.pod_states import started_at
@@ -17,6 +18,7 @@ from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.journal import LogTail
 from nexus_core.domain.log_tail import TailBuffer
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.story.words import spoken
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import FollowedLog
 
@@ -169,7 +171,8 @@ class PodLogs:
 
     def _silent(self, node: str) -> UnavailableError:
         return UnavailableError(
-            f"{self._connection.origin}: no log from node {node} within {self._patience:.0f} s",
+            f"{self._connection.origin}: no log from node {node} within "
+            f"{spoken(timedelta(seconds=self._patience))}",
             _NODE_PAUSE,
         )
 

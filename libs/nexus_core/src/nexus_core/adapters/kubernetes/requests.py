@@ -1,6 +1,7 @@
 """What a request to an API server is made of, and what its failures are called."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from yarl import URL
 
 from nexus_core import __version__
 from nexus_core.adapters.kubernetes.credentials import Grant
+from nexus_core.domain.story.words import spoken
 
 JSON = "application/json"
 """What bodies are, unless they say otherwise."""
@@ -63,10 +65,14 @@ def presenting(grant: Grant, content_type: str | None) -> dict[str, Any]:
 
 
 def reason_of(error: Exception, patience: float) -> str:
-    """Say what went wrong, as a clause after the server's name."""
+    """Say what went wrong, as a clause after the server's name; `patience` is how long it had."""
     match error:
+        case aiohttp.ConnectionTimeoutError():
+            # No figure: what is to be sent by a given time has less each time, and a reason that
+            # is another one each time is said in the log each time.
+            return "gave no connection in time"
         case TimeoutError():
-            return f"did not answer within {patience:.0f} s"
+            return f"did not answer within {spoken(timedelta(seconds=patience))}"
         case aiohttp.ClientConnectorCertificateError():
             return f"presents a certificate that is not trusted: {error.certificate_error}"
         case aiohttp.ClientSSLError():
