@@ -40,7 +40,8 @@ def own_cluster(settings: ServiceSettings) -> Source:
     if settings.kube_config_path:
         path = Path(settings.kube_config_path).absolute()
         return KubeconfigFile(path, settings.kubernetes.context)
-    return InCluster(api_server_address())
+    folder = Path(settings.kubernetes.service_account_path).absolute()
+    return InCluster(api_server_address(), folder)
 
 
 def pace_of(settings: ServiceSettings) -> Pace:

@@ -28,6 +28,9 @@ class KubernetesSection(Section, frozen=True):
     """
     context: str = ""
     """Context of `kube-config-path`; empty: the file's current one."""
+    service_account_path: str = "/var/run/secrets/kubernetes.io/serviceaccount"
+    """Folder of the files `token` and `ca.crt` of a pod's service account, for the cluster that
+    this process runs in. Another one where the token is a projected volume of one's own."""
     request_timeout: Duration = Duration(15)
     """For one request to an API server, admission by its webhooks included."""
     follow_timeout: Duration = Duration(240)

@@ -5,17 +5,20 @@ from pathlib import Path
 from nexus_core.adapters.kubernetes.access import Access, Tls
 from nexus_core.domain.errors import InvalidInputError
 
-SERVICE_ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where Kubernetes puts the token of a pod's service account, and the authority to trust."""
-
 
 class InCluster:
     """The service account of this pod. Its token is replaced about hourly, and so read again."""
 
     origin = "the cluster that this process runs in"
 
-    def __init__(self, address: str, folder: Path = SERVICE_ACCOUNT_FOLDER) -> None:
-        """Take `host:port` of the API server, as each pod is told; empty outside of clusters."""
+    def __init__(self, address: str, folder: Path) -> None:
+        """Take how it is reached.
+
+        Args:
+            address: `host:port` of the API server, as each pod is told; empty outside of clusters.
+            folder: where Kubernetes puts the token of the pod's service account, and the authority
+                to trust.
+        """
         self._address = address
         self._folder = folder
 
