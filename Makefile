@@ -50,6 +50,11 @@ test-integration: $(READY) ## Tests against real servers, which it starts if the
 	@$(BIN)/python -m tools.testbed up node --if-possible || [ -z "$${CI:-}" ]
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup -m integration $(ARGS)
 
+.PHONY: charts-test
+charts-test: $(READY) ## Lint and render the charts, install them, run services as they say; starts the testbed
+	@$(BIN)/python -m tools.testbed up || [ -z "$${CI:-}" ]
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/integration/charts $(ARGS)
+
 MINUTES ?= 1
 ON ?= embedded
 
