@@ -20,8 +20,9 @@ from support.calls import PROBLEM, TEXT, UNKNOWN, Client, of
 from support.clock import ManualClock, settle
 from support.meddling import meddled
 from support.receiver_client import metric
+from support.runs import a_checkpoint
 from support.services import World
-from support.stored_runs import store_run
+from support.stored_runs import a_real_job, store_run
 from support.waiting import until
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -149,8 +150,8 @@ async def test_where_all_was_kept_no_cluster_is_asked(world: World, api: Client)
         (Stage.NEW, "is NEW: it has not started"),
         (Stage.BUFFERED, "is BUFFERED: it has not started"),
         (Stage.RUNNING, "no pod of it that is left has printed anything yet"),
-        (Stage.COMPLETED, "its pod is gone"),
-        (Stage.CANCELLED, "its pod is gone"),
+        (Stage.COMPLETED, "it printed nothing, or its pod is gone"),
+        (Stage.CANCELLED, "it printed nothing, or its pod is gone"),
         (Stage.FAILED, "no log of it is kept"),
         (Stage.DEADLINE_EXCEEDED, "no log of it is kept"),
         (Stage.SCHEDULING_FAILED, "never started, and printed nothing"),
@@ -166,6 +167,37 @@ async def test_where_there_is_no_log_it_is_said_why(
 
         assert (answer.status, answer.content_type) == (404, PROBLEM)
         assert why in answer.json()["detail"]
+
+
+async def test_a_run_that_ends_while_its_log_is_looked_for_is_not_said_to_go_on(
+    world: World, api: Client
+) -> None:
+    key = await a_run_that_prints(world, "one\n")
+    world.cluster.log_gate.clear()
+    asking = asyncio.create_task(api.get(path_of(key)))
+    await until(lambda: world.cluster.log_reads)
+    await world.stores.store.advance(key, StageChange(to=Stage.COMPLETED, at=world.clock.now()))
+    world.cluster.lose(key)
+    world.cluster.log_gate.set()
+
+    assert "is COMPLETED, and there is no log of it" in (await asking).json()["detail"]
+
+
+async def test_a_run_on_a_cluster_of_other_schedulers_is_not_said_to_have_printed_nothing(
+    world: World, api: Client
+) -> None:
+    checkpoint = a_checkpoint()
+    await world.stores.store.accept(checkpoint, a_real_job(checkpoint, "elsewhere"))
+    change = StageChange(to=Stage.FAILED, at=world.clock.now())
+    await world.stores.store.advance(checkpoint.key, change)
+
+    for query in ("", "follow=true"):
+        answer = await api.get(path_of(checkpoint.key, query))
+        assert answer.status == 404
+        assert "on cluster 'elsewhere', which this scheduler does not reach" in answer.text
+
+    await world.stores.journal.keep_log(checkpoint.key, kept("the end\n", truncated=True))
+    assert (await api.get(path_of(checkpoint.key))).text == "the end\n"
 
 
 async def test_an_unknown_run_has_no_log(api: Client) -> None:

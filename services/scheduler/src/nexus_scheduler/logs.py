@@ -44,13 +44,13 @@ class RunLogs:
         try:
             cluster = await self._cluster(checkpoint)
             live = await cluster.log(key, limit) if cluster else None
-        except UnavailableError:
+        except (UnavailableError, NotFoundError):
             if kept is None:
                 raise
             live = None
         if live is not None:
             return FoundLog(live, live=True)
-        kept = kept or await self._kept_meanwhile(checkpoint)
+        kept = kept or await self._kept_meanwhile(key)
         return FoundLog(last_bytes(kept, limit), live=False)
 
     @asynccontextmanager
@@ -66,7 +66,7 @@ class RunLogs:
             live = None
             if cluster is not None:
                 live = await stack.enter_async_context(cluster.follow_log(key, lines))
-            yield live or FoundLog(await self._kept_meanwhile(checkpoint), live=False)
+            yield live or FoundLog(await self._kept_meanwhile(key), live=False)
 
     async def _checkpoint(self, key: RunKey) -> Checkpoint:
         checkpoint = await self._store.find(key)
@@ -80,19 +80,30 @@ class RunLogs:
             return None
         return await self._journal.kept_log(checkpoint.key)
 
-    async def _kept_meanwhile(self, checkpoint: Checkpoint) -> LogTail:
-        """Look once more: the pod may have gone after the first look, and its log been kept."""
-        kept = await self._journal.kept_log(checkpoint.key)
+    async def _kept_meanwhile(self, key: RunKey) -> LogTail:
+        """Look once more: the run may have ended after the first look, and its log been kept."""
+        kept = await self._journal.kept_log(key)
         if kept is None:
-            raise NotFoundError(why_none(checkpoint))
+            raise NotFoundError(why_none(await self._checkpoint(key)))
         return kept
 
     async def _cluster(self, checkpoint: Checkpoint) -> Cluster | None:
-        """Return where a run's pod may be; None for nowhere that is reached from here."""
+        """Return where a run's pod may be; None for nowhere.
+
+        Raises:
+            NotFoundError: in a cluster that this scheduler does not reach.
+        """
         if checkpoint.lifecycle_stage in _NEVER_STARTED:
             return None
         job = await self._store.find_job(checkpoint.key)
-        return self._clusters.get(job.cluster) if job else None
+        if job is None:
+            return None
+        if job.cluster not in self._clusters:
+            raise NotFoundError(
+                f"run {checkpoint.key} is on cluster '{job.cluster}', which this scheduler does "
+                "not reach: ask one that does"
+            )
+        return self._clusters[job.cluster]
 
 
 _NEVER_STARTED = frozenset({Stage.NEW, Stage.BUFFERED, Stage.SCHEDULING_FAILED})
@@ -115,6 +126,6 @@ def why_none(checkpoint: Checkpoint) -> str:
             )
         case stage:
             return (
-                f"{run} is {stage}, and its pod is gone, with all it printed: of runs that failed "
-                "alone, the end of the log is kept"
+                f"{run} is {stage}, and there is no log of it: it printed nothing, or its pod is "
+                "gone, and what that printed with it; the end of a log is kept of runs that failed"
             )
