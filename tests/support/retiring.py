@@ -9,6 +9,7 @@ from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
 from nexus_supervisor.removals import Removals
 from nexus_supervisor.retire import Retirer
+from nexus_supervisor.rounds import RetentionRounds
 from nexus_supervisor.settings import Retention
 from support.services import World
 from support.sweeping import Told
@@ -46,3 +47,11 @@ def a_search(world: World, settings: Retention | None = None) -> OrphanSearch:
     removals = Removals(parts, settings.parallel)
     metrics = RemovalMetrics(CollectorRegistry())
     return OrphanSearch(parts, parts.stored_content, removals, settings, metrics)
+
+
+def the_rounds(world: World, **changes: Any) -> RetentionRounds:
+    """Return what decides when removal is done; the changes are those of its parts."""
+    parts, settings = parts_of(world, **changes), Retention()
+    metrics = RemovalMetrics(CollectorRegistry())
+    retirer = Retirer(parts, Removals(parts, settings.parallel), settings, metrics)
+    return RetentionRounds(parts, retirer, None, settings, parts.candidate, metrics)

@@ -4,10 +4,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobStatus
@@ -21,7 +23,7 @@ from support.calls import Client
 from support.clock import ManualClock
 from support.meddling import meddled
 from support.receiver_client import metric
-from support.retiring import a_retirer, a_search
+from support.retiring import a_retirer, a_search, the_rounds
 from support.services import World
 from support.stored_runs import store_run
 from support.trouble import Trouble
@@ -468,7 +470,7 @@ async def test_a_fault_of_removal_is_no_end_of_the_supervisor(
         assert await rounds(Client(world.session, url))
 
 
-async def test_while_the_store_is_away_a_round_is_tried_once_an_interval(
+async def test_while_the_store_is_away_a_round_is_tried_twice_an_interval_at_most(
     world: World, clock: ManualClock, trouble: Trouble
 ) -> None:
     async with world.supervisor() as url:
@@ -477,5 +479,25 @@ async def test_while_the_store_is_away_a_round_is_tried_once_an_interval(
         before = asked(trouble)
         await clock.advance(10 * MINUTE)
         await until(lambda: clock.sleepers == 4)
-        assert before < asked(trouble) <= before + 10
+        assert before < asked(trouble) <= before + 20
         assert await rounds(Client(world.session, url)) == 0
+
+
+async def test_those_whose_store_is_away_do_not_come_again_together(
+    world: World, clock: ManualClock
+) -> None:
+    asked_at: list[list[float]] = [[], []]
+    async with BackgroundTasks() as tasks:
+        for times in asked_at:
+
+            async def lead(*_: object, times: list[float] = times) -> bool:
+                times.append(clock.monotonic())
+                raise UnavailableError("the store is away")
+
+            election = meddled(world.stores.election, lead=lead)
+            tasks.start("retention", the_rounds(world, election=election).go_on())
+        await clock.advance(10 * MINUTE)
+    one, other = asked_at
+    assert one[0] == other[0]
+    assert not set(one[1:]) & set(other[1:])
+    assert all(MINUTE / 2 <= later - earlier <= MINUTE for earlier, later in pairwise(one))

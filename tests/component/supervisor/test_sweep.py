@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
+from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain import observation
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint, Lease
 from nexus_core.domain.errors import JobRejectedError, UnavailableError
@@ -659,3 +661,23 @@ async def test_an_error_that_nobody_foresaw_holds_up_no_other_run(
     await a_sweeper(world).sweep()
 
     assert await world.stage(gone) is Stage.FAILED
+
+
+async def test_those_whose_cluster_is_away_do_not_sweep_again_together(
+    world: World, clock: ManualClock
+) -> None:
+    cluster, asked_at = world.cluster, list[list[float]]([[], []])
+    async with BackgroundTasks() as tasks:
+        for times in asked_at:
+
+            def jobs(times: list[float] = times) -> AsyncIterator[JobStatus]:
+                times.append(clock.monotonic())
+                raise UnavailableError("the cluster is away")
+
+            world.cluster = meddled(cluster, jobs=jobs)
+            tasks.start("sweep", a_sweeper(world).sweep_for_ever())
+        await clock.advance(MINUTE)
+    one, other = asked_at
+    assert one[0] == other[0] == 0
+    assert not set(one[1:]) & set(other[1:])
+    assert all(5 <= later - earlier <= 10 for earlier, later in pairwise(one))

@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.journal import LaneSample, LaneState
 from nexus_scheduler.lane_samples import LaneSampler
 from support.clock import ManualClock, settle
+from support.meddling import meddled
 from support.memory_journal import MemoryJournal
 
 OPEN, REFUSED = LaneState.OPEN, LaneState.REFUSED
@@ -104,3 +107,26 @@ async def test_while_the_store_is_away_samples_are_lost_and_nothing_else(
     journal.away = False
     await clock.advance(6)
     assert len(await written(journal, clock, "one")) in {1, 2}
+
+
+async def test_those_whose_store_is_away_do_not_write_again_together(clock: ManualClock) -> None:
+    tried: list[list[float]] = [[], []]
+    async with BackgroundTasks() as tasks:
+        for times in tried:
+
+            async def record(_: LaneSample, times: list[float] = times) -> None:
+                times.append(clock.monotonic())
+                raise UnavailableError("the store is away")
+
+            lanes = [ScriptedLane(cluster, clock) for cluster in ("one", "two")]
+            for lane in lanes:
+                lane.depth = 3
+            away = meddled(MemoryJournal(), record_lane=record)
+            sampler = LaneSampler(lanes, "scheduler-0", away, clock)
+            tasks.start("samples", sampler.sample_for_ever())
+        await clock.advance(60)
+    one, other = tried
+    assert one[0] == other[0]
+    assert not set(one[1:]) & set(other[1:])
+    # Of all lanes one is tried: what is away for it is away for the others.
+    assert all(2.5 <= later - earlier <= 5 for earlier, later in pairwise(one))

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from itertools import pairwise
 
 from structlog.testing import capture_logs
 
@@ -217,7 +218,21 @@ async def test_nothing_spins_while_the_store_is_away(clock: ManualClock) -> None
         election.away = True
         await clock.advance(HOUR)
 
-    assert len(election.asked_at) <= HOUR / 5 + LEASE
+    assert len(election.asked_at) <= 2 * (HOUR / 5 + LEASE)
+
+
+async def test_those_whose_store_is_away_do_not_ask_again_together(clock: ManualClock) -> None:
+    elections = [Election(clock) for _ in range(2)]
+    async with AsyncExitStack() as stack:
+        for election in elections:
+            election.away = True
+            await stack.enter_async_context(Workplace(election, clock).open())
+        await clock.advance(60.0)
+
+    one, other = (election.asked_at for election in elections)
+    assert one[0] == other[0]
+    assert not set(one[1:]) & set(other[1:])
+    assert all(2.5 <= later - earlier <= 5.0 for earlier, later in pairwise(one))
 
 
 class LeapingClock(ManualClock):

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.journal import LaneSample
 from nexus_core.ports.clock import Clock
@@ -48,27 +49,35 @@ class LaneSampler:
         self._journal = journal
         self._clock = clock
         self._written: dict[str, LaneSample] = {}
+        # Those who failed together, as all do whose store is away, don't come back together.
+        self._after_failure = Backoff(_EVERY.total_seconds(), _EVERY.total_seconds())
         self._news = News(clock)
 
     async def sample_for_ever(self) -> None:
         """Sample until cancelled. What can't be written is lost: the next sample says more."""
+        pause = _LOOK
         while True:
-            await self._clock.sleep(_LOOK)
-            for lane in self._lanes:
-                if len(lane):
-                    await self._sample(lane)
+            await self._clock.sleep(pause)
+            pause = _LOOK if await self._look() else self._after_failure.next()
+
+    async def _look(self) -> bool:
+        """Sample the lanes in which anything waits; False where the store is away, for all."""
+        for lane in self._lanes:
+            if not len(lane):
+                continue
+            try:
+                await self._sample(lane)
+            except UnavailableError as error:
+                if self._news.is_new(str(error)):
+                    log.warning("queue not sampled", cluster=lane.cluster, error=str(error))
+                return False
+        return True
 
     async def _sample(self, lane: Sampled) -> None:
         sample = lane.sample(self._owner)
-        if not is_due(sample, self._written.get(lane.cluster)):
-            return
-        self._written[lane.cluster] = sample
-        try:
+        if is_due(sample, self._written.get(lane.cluster)):
             await self._journal.record_lane(sample)
-        except UnavailableError as error:
-            if self._news.is_new(str(error)):
-                log.warning("queue not sampled", cluster=lane.cluster, error=str(error))
-        else:
+            self._written[lane.cluster] = sample
             self._news.is_over()
 
 

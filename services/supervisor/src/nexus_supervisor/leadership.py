@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
@@ -17,8 +18,8 @@ log = structlog.get_logger()
 # Two renewals may fail before the third comes too late.
 _RENEWALS = 3
 
-# Between two tries to renew while the store is away, in seconds: it may be back before the lease
-# has run out.
+# Between two tries to renew while the store is away, in seconds, shortened at random: it may be
+# back before the lease has run out.
 _PAUSE = 1.0
 
 # Between any two tries, in seconds, whatever lease is set.
@@ -68,11 +69,7 @@ class Leadership:
         """
         try:
             while True:
-                ends = await self._elected()
-                if ends is None:
-                    await self._clock.sleep(self._between)
-                else:
-                    await self._lead(ends, work, above)
+                await self._lead(await self._elected(), work, above)
         finally:
             await self._resign()
 
@@ -88,19 +85,25 @@ class Leadership:
         finally:
             self.leads = False
 
-    async def _elected(self) -> float | None:
-        """Ask once; return when the lease ends by our clock, None when it is not ours."""
-        try:
-            ends = await self._ask()
-        except UnavailableError as error:
-            self._note(error)
-            return None
-        self._say(leads=ends is not None)
-        return ends
+    async def _elected(self) -> float:
+        """Stand by until it is elected; return when the lease ends by our clock."""
+        again = Backoff(self._between, self._between)
+        while True:
+            pause = self._between
+            try:
+                ends = await self._ask()
+            except UnavailableError as error:
+                self._note(error)
+                pause = again.next()
+            else:
+                self._say(leads=ends is not None)
+                if ends is not None:
+                    return ends
+            await self._clock.sleep(pause)
 
     async def _renewed(self, ends: float) -> float | None:
         """Renew the lease before it ends; return when it ends then, None when it is lost."""
-        pause = self._between
+        pause, again = self._between, Backoff(_PAUSE, min(_PAUSE, self._between))
         while True:
             await self._clock.sleep(min(pause, ends - self._clock.monotonic()))
             if self._clock.monotonic() >= ends:
@@ -111,7 +114,7 @@ class Leadership:
                 return await self._ask_before(ends)
             except UnavailableError as error:
                 self._note(error)
-                pause = min(_PAUSE, self._between)
+                pause = again.next()
 
     async def _ask_before(self, ends: float) -> float | None:
         """Renew; who gets no answer while the lease lasts has lost it.

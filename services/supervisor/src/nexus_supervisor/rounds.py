@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.telemetry.news import News
 from nexus_supervisor.metrics import RemovalMetrics
@@ -40,6 +41,8 @@ class RetentionRounds:
         self._orphans = orphans
         self._candidate = candidate
         self._interval = settings.interval
+        # Those who failed together, as all do whose store is away, don't come back together.
+        self._after_failure = Backoff(self._interval, self._interval)
         # Over a round that comes late; should this one die, nothing is in a hurry.
         self._lease = timedelta(seconds=3 * settings.interval + settings.pass_time)
         self._metrics = metrics
@@ -48,30 +51,30 @@ class RetentionRounds:
     async def go_on(self) -> None:
         """Make rounds until cancelled. While there is much to remove, half of the time goes to it.
 
-        Where the store is away, the next round comes an interval later, like any other.
+        Where the store is away, the next round comes half an interval to an interval later.
         """
         pause: float = self._interval
         while True:
             await self._clock.sleep(pause)
-            began = self._clock.monotonic()
-            more = await self._round_in_words()
-            took = self._clock.monotonic() - began
-            pause = min(max(1.0, took), self._interval) if more else self._interval
+            pause = await self._round_in_words()
 
-    async def _round_in_words(self) -> bool:
+    async def _round_in_words(self) -> float:
+        """Make a round; return after how many seconds the next one is to come."""
+        began = self._clock.monotonic()
         try:
             more = await self._round()
         except UnavailableError as error:
             if self._news.is_new(str(error)):
                 log.warning("removal broke off", error=str(error))
-            return False
+            return self._after_failure.next()
         except Exception:
             # A fault of ours, that is no reason for sweeps to end.
             log.exception("removal failed")
-            return False
+            return self._after_failure.next()
         if self._news.is_over():
             log.info("removal gets through again")
-        return more
+        took = self._clock.monotonic() - began
+        return min(max(1.0, took), self._interval) if more else self._interval
 
     async def _round(self) -> bool:
         """Remove for a while if it is ours to do; tell whether there is more to remove."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.throttle import Throttle
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
@@ -69,6 +70,8 @@ class Sweeper:
         self._enforcer = enforcer
         self._launcher = launcher
         self._interval = settings.sweep.interval
+        # Those who failed together, as all do whose store is away, don't come back together.
+        self._after_failure = Backoff(self._interval, self._interval)
         self._thresholds = settings.thresholds()
         self._parallel = settings.sweep.parallel
         self._throttle = throttle
@@ -81,10 +84,11 @@ class Sweeper:
         """Sweep again and again, until cancelled. The first sweep is at once."""
         news = News(self._clock)
         while True:
-            began = self._clock.monotonic()
+            began, pause = self._clock.monotonic(), float(self._interval)
             try:
                 await self.sweep()
             except UnavailableError as error:
+                pause = self._after_failure.next()
                 if news.is_new(str(error)):
                     log.warning("sweep broke off", cluster=self._cluster.name, error=str(error))
             else:
@@ -92,7 +96,7 @@ class Sweeper:
                     log.info("sweep gets through again", cluster=self._cluster.name)
                 took = self._clock.monotonic() - began
                 self._metrics.swept(self._cluster.name, took, self._clock.now().timestamp())
-            await self._clock.sleep(self._interval)
+            await self._clock.sleep(pause)
 
     async def sweep(self) -> None:
         """Look at every run that is open and late, and at every Job, once.
