@@ -428,6 +428,18 @@ async def test_of_two_supervisors_one_removes(
         assert sorted([await rounds(client) for client in clients]) == [0, 3]
 
 
+async def test_when_who_removes_stops_another_does_at_its_next_round(
+    world: World, clock: ManualClock
+) -> None:
+    for name in ("one", "two", "three"):
+        async with world.supervisor(host_name=name) as url:
+            await until(lambda: clock.sleepers == 4)
+            await clock.advance(MINUTE)
+            async with asyncio.timeout(10):
+                while not await rounds(Client(world.session, url)):
+                    pass
+
+
 async def test_a_round_that_hangs_holds_up_no_sweep(
     world: World, clock: ManualClock, trouble: Trouble
 ) -> None:

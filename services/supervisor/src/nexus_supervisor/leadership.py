@@ -71,7 +71,8 @@ class Leadership:
             while True:
                 await self._lead(await self._elected(), work, above)
         finally:
-            await self._resign()
+            if self._may_hold_the_lease:
+                await give_up(self._election, self._role, self._candidate)
 
     async def _lead(self, ends: float, work: Work, above: BackgroundTasks) -> None:
         """Work for as long as the lease can be renewed."""
@@ -144,15 +145,6 @@ class Leadership:
             log.info("election answers again", cluster=self._cluster)
         return asked + self._lease if leads else None
 
-    async def _resign(self) -> None:
-        if not self._may_hold_the_lease:
-            return
-        try:
-            async with asyncio.timeout(_RESIGN_SECONDS):
-                await self._election.resign(self._role, self._candidate)
-        except (UnavailableError, TimeoutError) as error:
-            log.warning("lead not given up, it runs out", cluster=self._cluster, error=str(error))
-
     def _say(self, *, leads: bool) -> None:
         if leads is not self._said:
             self._said = leads
@@ -165,3 +157,12 @@ class Leadership:
     def _note(self, error: UnavailableError) -> None:
         if self._news.is_new(str(error)):
             log.warning("election does not answer", cluster=self._cluster, error=str(error))
+
+
+async def give_up(election: LeaderElection, role: str, candidate: str) -> None:
+    """Let others lead at once in what this one leads, or may lead. What fails here, time does."""
+    try:
+        async with asyncio.timeout(_RESIGN_SECONDS):
+            await election.resign(role, candidate)
+    except (UnavailableError, TimeoutError) as error:
+        log.warning("lead not given up, it runs out", role=role, error=str(error))

@@ -7,6 +7,7 @@ import structlog
 from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.telemetry.news import News
+from nexus_supervisor.leadership import give_up
 from nexus_supervisor.metrics import RemovalMetrics
 from nexus_supervisor.orphans import OrphanSearch
 from nexus_supervisor.parts import SupervisorParts
@@ -43,20 +44,27 @@ class RetentionRounds:
         self._interval = settings.interval
         # Those who failed together, as all do whose store is away, don't come back together.
         self._after_failure = Backoff(self._interval, self._interval)
-        # Over a round that comes late; should this one die, nothing is in a hurry.
+        # Over a round that comes late; should this one be killed, nothing is in a hurry.
         self._lease = timedelta(seconds=3 * settings.interval + settings.pass_time)
+        self._may_lead = False
         self._metrics = metrics
         self._news = News(parts.clock)
 
     async def go_on(self) -> None:
-        """Make rounds until cancelled. While there is much to remove, half of the time goes to it.
+        """Make rounds until cancelled; then let others make them at once.
+
+        While there is much to remove, half of the time goes to it.
 
         Where the store is away, the next round comes half an interval to an interval later.
         """
         pause: float = self._interval
-        while True:
-            await self._clock.sleep(pause)
-            pause = await self._round_in_words()
+        try:
+            while True:
+                await self._clock.sleep(pause)
+                pause = await self._round_in_words()
+        finally:
+            if self._may_lead:
+                await give_up(self._election, ROLE, self._candidate)
 
     async def _round_in_words(self) -> float:
         """Make a round; return after how many seconds the next one is to come."""
@@ -78,7 +86,9 @@ class RetentionRounds:
 
     async def _round(self) -> bool:
         """Remove for a while if it is ours to do; tell whether there is more to remove."""
-        if not await self._election.lead(ROLE, self._candidate, self._lease):
+        self._may_lead = True
+        self._may_lead = await self._election.lead(ROLE, self._candidate, self._lease)
+        if not self._may_lead:
             return False
         began = self._clock.monotonic()
         more = await self._retirer.retire()
