@@ -16,10 +16,11 @@ from nexus_core.domain.errors import (
     JobRejectedError,
     UnavailableError,
 )
-from nexus_core.domain.job_manifest import RunUrls, renew_urls, without_owner
+from nexus_core.domain.job_manifest import RunUrls
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.observation import JobHandle
 from nexus_core.domain.stages import Stage, StageChange
+from nexus_core.domain.stored_jobs import renew_urls, without_owner
 from nexus_core.operations.payload_places import PayloadPlaces
 from nexus_core.operations.settle import Settler
 from nexus_core.ports.checkpoint_store import CheckpointStore
