@@ -12,9 +12,18 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
-from nexus_core.adapters.kubernetes.answers import Answer, Status
+from nexus_core.adapters.kubernetes.answers import Answer
 from nexus_core.adapters.kubernetes.connection import Connection, Stream
 from nexus_core.adapters.kubernetes.objects import KubernetesObject, ObjectMeta, ObjectName
+from nexus_core.adapters.kubernetes.watch_messages import (
+    EVENTS,
+    HEADS,
+    PAGES,
+    STATUSES,
+    Interruption,
+    Page,
+    decoded,
+)
 from nexus_core.aio.backoff import Backoff
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
@@ -95,6 +104,7 @@ class Watch(Generic[T]):
         """
         self._connection = connection
         self._path = path
+        self._name = f"{connection.origin}: watch of {path}"
         self._selectors = dict(selectors or {})
         self._clock = clock
         self._pace = pace or Pace()
@@ -127,20 +137,22 @@ class Watch(Generic[T]):
         backoff = Backoff(self._pace.first_pause, self._pace.longest_pause, self._rng)
         while True:
             began = self._clock.monotonic()
-            failure: _Failure | None = None
+            failure: Interruption | None = None
             try:
                 async with aclosing(self._round()) as happenings:
                     async for happening in happenings:
                         yield happening
-            except _Failure as error:
+            except Interruption as error:
                 failure = error
             except UnavailableError as error:
-                failure = _Failure(str(error), retry_after=error.retry_after)
+                failure = Interruption(str(error), retry_after=error.retry_after)
             if self._clock.monotonic() - began >= self._pace.healthy_after:
                 backoff.reset()
                 if failure is None:
                     continue
-            await self._pause(failure or _Failure(f"{self._name} ended at once"), backoff.next())
+            await self._pause(
+                failure or Interruption(f"{self._name} ended at once"), backoff.next()
+            )
 
     async def _round(self) -> AsyncGenerator[Happening[T], None]:
         """List where that is due, and stream until that ends."""
@@ -152,7 +164,7 @@ class Watch(Generic[T]):
             async for happening in stream:
                 yield happening
 
-    async def _pause(self, failure: "_Failure", delay: float) -> None:
+    async def _pause(self, failure: Interruption, delay: float) -> None:
         """Say what is amiss, and wait."""
         if failure.forgotten:
             self._version = ""
@@ -191,14 +203,14 @@ class Watch(Generic[T]):
         self._listed_at = self._clock.monotonic()
         yield Listed()
 
-    async def _page(self, token: str) -> "_Page":
+    async def _page(self, token: str) -> Page:
         params = {**self._selectors, "limit": str(self._pace.page)}
         if token:
             params["continue"] = token
         answer = await self._connection.request("GET", self._path, params=params)
         if answer.status != _OK:
             raise self._refused(answer)
-        page = self._decode(_pages, answer.body)
+        page = decoded(PAGES, answer.body, self._name)
         self._heard()
         return page
 
@@ -230,10 +242,10 @@ class Watch(Generic[T]):
 
     def _read(self, line: bytes) -> Happening[T] | None:
         """Return what a line of the stream tells; None for nothing."""
-        event = self._decode(_events, line)
+        event = decoded(EVENTS, line, self._name)
         if event.type == "ERROR":
-            status = self._decode(_statuses, event.object)
-            raise _Failure(
+            status = decoded(STATUSES, event.object, self._name)
+            raise Interruption(
                 f"{self._name}: {status.message or status.reason}",
                 forgotten=status.code == _GONE or status.reason in {"Expired", "Gone"},
             )
@@ -267,60 +279,11 @@ class Watch(Generic[T]):
             return None
 
     def _metadata(self, raw: msgspec.Raw) -> ObjectMeta:
-        return self._decode(_heads, raw).metadata
+        return decoded(HEADS, raw, self._name).metadata
 
-    def _decode(self, decoder: "msgspec.json.Decoder[_D]", text: bytes | msgspec.Raw) -> "_D":
-        try:
-            return decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            start = " ".join(bytes(text)[:80].decode(errors="replace").split())
-            raise _Failure(f"{self._name}: no answer of an API server: {start!r}") from error
-
-    def _refused(self, answer: Answer) -> "_Failure":
-        return _Failure(
+    def _refused(self, answer: Answer) -> Interruption:
+        return Interruption(
             f"{self._name}: {answer.refusal().message}",
             forgotten=answer.status == _GONE,
             retry_after=answer.retry_after(self._clock.now()),
         )
-
-    @property
-    def _name(self) -> str:
-        return f"{self._connection.origin}: watch of {self._path}"
-
-
-class _Failure(Exception):  # noqa: N818 - no error: the ordinary end of a watch, and never leaves it
-    """Why a watch is interrupted. `forgotten`: the server no longer knows the version."""
-
-    def __init__(
-        self, why: str, *, forgotten: bool = False, retry_after: float | None = None
-    ) -> None:
-        super().__init__(why)
-        self.forgotten = forgotten
-        self.retry_after = retry_after
-
-
-class _Head(msgspec.Struct, frozen=True):
-    metadata: ObjectMeta
-
-
-class _ListMeta(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    resource_version: str
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _Page(msgspec.Struct, frozen=True):
-    metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
-
-
-class _Event(msgspec.Struct, frozen=True):
-    type: str
-    object: msgspec.Raw
-
-
-_D = TypeVar("_D")
-
-_heads = msgspec.json.Decoder(_Head)
-_pages = msgspec.json.Decoder(_Page)
-_events = msgspec.json.Decoder(_Event)
-_statuses = msgspec.json.Decoder(Status)
