@@ -3,7 +3,6 @@
 import ast
 import inspect
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from nexus_core.domain import endings, stuck, verdicts
+from support.pages import anchors, prose
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -22,31 +22,12 @@ PAGES = sorted(
 )
 SOURCES = [*REPOSITORY.glob("libs/*/src/**/*.py"), *REPOSITORY.glob("services/*/src/**/*.py")]
 
-_FENCE = re.compile(r"^(```|~~~).*?^\1\s*$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+)\)")
-_HEADING = re.compile(r"^#{1,6} (?P<text>.+?)\s*$", re.MULTILINE)
-_NO_SLUG = re.compile(r"[^\w\- ]")
 _METRIC = re.compile(r"\bnexus_(?:part|callback|http|scheduler|receiver|supervisor)_[a-z][a-z_]+")
 _TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)(?:::(?P<name>\w+))?`")
 
 # What a histogram is scraped as; a page may show a query.
 _SERIES = ("_bucket", "_count", "_sum")
-
-
-def prose(page: Path) -> str:
-    """Return a page without its blocks of code."""
-    return _FENCE.sub("", page.read_text("utf-8"))
-
-
-def anchors(page: Path) -> set[str]:
-    """Return what GitHub makes of the headings of a page."""
-    seen: Counter[str] = Counter()
-    found = set()
-    for heading in _HEADING.finditer(prose(page)):
-        slug = _NO_SLUG.sub("", heading["text"].lower()).replace(" ", "-")
-        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
-        seen[slug] += 1
-    return found
 
 
 def broken_links(page: Path) -> Iterator[str]:

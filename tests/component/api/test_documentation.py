@@ -9,7 +9,9 @@ import pytest
 
 from nexus_core.settings.sections import Callback
 from nexus_core.settings.values import Secret
+from support.promql import matchers_of
 from support.services import World
+from support.watching import queries
 
 RUN = "{algorithmName}/requests/{requestId}"
 
@@ -52,6 +54,16 @@ async def test_receiver_documents_every_route(world: World) -> None:
         ("get", f"/algorithm/v1/check/{RUN}"),
         *PROBES,
     }
+
+
+async def test_every_endpoint_that_alerts_and_dashboards_ask_for_is_served(world: World) -> None:
+    async with world.scheduler() as scheduler, world.receiver() as receiver:
+        documents = [await document_at(world, url) for url in (scheduler, receiver)]
+    served = [path for document in documents for _, path in operations_in(document)]
+    matchers = [matcher for query in queries() for matcher in matchers_of(query)]
+    asked = {matcher.value for matcher in matchers if matcher.name == "endpoint"}
+    assert len(asked) > 3
+    assert [ask for ask in asked if not any(re.fullmatch(ask, path) for path in served)] == []
 
 
 async def test_call_back_between_services_is_not_documented(world: World) -> None:

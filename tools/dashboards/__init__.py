@@ -1,0 +1,1 @@
+"""The dashboards under deploy/observability, written from short descriptions of their panels."""
