@@ -35,7 +35,7 @@ class Gate:
         self.stuck = self.deaf = self.empty_handed = False
         self.slow_by = 0.0
         for end in self.ends:
-            end.transport.resume_reading()
+            end.go_on()
         if self._server is None:
             self._server = await self._listen()
             self.port = self._server.sockets[0].getsockname()[1]
@@ -61,8 +61,7 @@ class Gate:
         """Pass on what is asked, and no answer: all is done, and nobody hears of it in time."""
         self.deaf = True
         for end in self.ends:
-            if not isinstance(end, _Entrance):
-                end.transport.pause_reading()
+            end.keep_still()
 
     def dawdle(self, seconds: float) -> None:
         """Pass on every answer so much later."""
@@ -78,7 +77,7 @@ class Gate:
         """Keep all connections and pass nothing on, as a server does that hangs."""
         self.stuck = True
         for end in self.ends:
-            end.transport.pause_reading()
+            end.keep_still()
 
 
 class _End(asyncio.Protocol):
@@ -89,25 +88,47 @@ class _End(asyncio.Protocol):
     def __init__(self, gate: Gate, other: "_End | None" = None) -> None:
         self.gate = gate
         self.other = other
+        self._kept: list[bytes] = []
+        """What came nevertheless while nothing was to pass: some loops read on for a moment."""
         self._last_at = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.gate.ends.add(self)
-        is_answering = not isinstance(self, _Entrance)
-        if self.gate.stuck or (self.gate.deaf and is_answering):
+        self.keep_still()
+
+    def keep_still(self) -> None:
+        """Read no further, if nothing is to pass."""
+        if self._must_wait() and not self.transport.is_closing():
             self.transport.pause_reading()
 
+    def go_on(self) -> None:
+        """Pass on what was kept and read on, if that may be."""
+        if self._must_wait() or self.transport.is_closing():
+            return
+        kept, self._kept = self._kept, []
+        for data in kept:
+            self.data_received(data)
+        self.transport.resume_reading()
+
+    def _must_wait(self) -> bool:
+        return self.gate.stuck or self.gate.deaf
+
     def data_received(self, data: bytes) -> None:
+        if self._must_wait():
+            self._kept.append(data)
+            return
         loop = asyncio.get_running_loop()
-        delay = 0.0 if isinstance(self, _Entrance) else self.gate.slow_by
         # Nothing overtakes what came before it, also once the gate is fast again.
-        at = max(loop.time() + delay, self._last_at + 1e-6)
+        at = max(loop.time() + self._delay(), self._last_at + 1e-6)
         if at - loop.time() > 1e-3:
             self._last_at = at
             loop.call_at(at, self._pass_on, data)
         else:
             self._pass_on(data)
+
+    def _delay(self) -> float:
+        return self.gate.slow_by
 
     def _pass_on(self, data: bytes) -> None:
         if self.other is not None and not self.other.transport.is_closing():
@@ -121,15 +142,20 @@ class _End(asyncio.Protocol):
 
 
 class _Entrance(_End):
-    """The end of who comes in; connects the other one before it reads anything."""
+    """The end of who comes in; connects the other one before it passes anything on."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         if self.gate.empty_handed:
             self.transport.close()
             return
-        self.transport.pause_reading()
         self._way = asyncio.create_task(self._connect(), name="way through the gate")
+
+    def _must_wait(self) -> bool:
+        return self.gate.stuck or self.other is None
+
+    def _delay(self) -> float:
+        return 0.0
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -142,8 +168,8 @@ class _Entrance(_End):
             return
         if self.transport.is_closing():
             self.other.transport.abort()
-        elif not self.gate.stuck:
-            self.transport.resume_reading()
+        else:
+            self.go_on()
 
 
 @contextlib.asynccontextmanager

@@ -3,9 +3,11 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from support.gate import Gate, a_gate
 
@@ -33,8 +35,8 @@ def first_port_handed_out() -> int:
     return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 
 
-@pytest.fixture
-async def gate() -> AsyncIterator[Gate]:
+@asynccontextmanager
+async def a_gate_to_an_echo() -> AsyncIterator[Gate]:
     """Give a gate to a server that sends back what it gets."""
     connections: asyncio.Queue[None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
@@ -43,6 +45,12 @@ async def gate() -> AsyncIterator[Gate]:
         async with a_gate(*address) as gate:
             yield gate
         await connections.join()
+
+
+@pytest.fixture
+async def gate() -> AsyncIterator[Gate]:
+    async with a_gate_to_an_echo() as gate:
+        yield gate
 
 
 class Visitor:
@@ -158,3 +166,25 @@ async def test_an_empty_handed_gate_takes_connections_and_ends_them(gate: Gate) 
 async def test_its_port_is_none_that_the_system_hands_out(gate: Gate) -> None:
     # Else somebody's connection could have it while the gate is shut, and it would never open.
     assert gate.port < first_port_handed_out()
+
+
+def test_uvloop_which_reads_on_for_a_moment_loses_nothing_in_it() -> None:
+    async def ask(visitor: Visitor, words: bytes) -> bytes:
+        await visitor.enter()
+        await visitor.say(words)
+        return await visitor.hear()
+
+    async def visit() -> None:
+        async with a_gate_to_an_echo() as gate:
+            visitors = [Visitor(gate) for _ in range(20)]
+            gate.stick()
+            answers = [asyncio.create_task(ask(one, b"hello"), name="ask") for one in visitors]
+            await asyncio.wait(answers, timeout=0.05)
+            assert not any(answer.done() for answer in answers)
+            await gate.open()
+            assert set(await asyncio.gather(*answers)) == {b"hello"}
+            for visitor in visitors:
+                visitor.leave()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(visit())
