@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
@@ -19,8 +20,7 @@ class Echo(asyncio.Protocol):
         self._open = open_connections
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         self._open.put_nowait(None)
 
     def data_received(self, data: bytes) -> None:
@@ -175,7 +175,7 @@ def test_uvloop_which_reads_on_for_a_moment_loses_nothing_in_it() -> None:
         return await visitor.hear()
 
     async def visit() -> None:
-        async with a_gate_to_an_echo() as gate:
+        async with asyncio.timeout(5), a_gate_to_an_echo() as gate:
             visitors = [Visitor(gate) for _ in range(20)]
             gate.stick()
             answers = [asyncio.create_task(ask(one, b"hello"), name="ask") for one in visitors]
