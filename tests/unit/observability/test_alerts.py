@@ -61,6 +61,16 @@ def test_it_leads_to_a_section_that_is_there(rule: dict[str, Any]) -> None:
     assert rule["alert"].lower() in anchors(RUNBOOKS)
 
 
+def test_every_alert_has_a_scenario_in_which_it_fires() -> None:
+    scenarios = REPOSITORY / "tests/integration/observability/alerts.test.yaml"
+    fires = set()
+    for test in yaml.safe_load(scenarios.read_text("utf-8"))["tests"]:
+        for asked in test["promql_expr_test"]:
+            for sample in asked["exp_samples"]:
+                fires |= set(re.findall(r'alertname="(\w+)"', sample["labels"]))
+    assert fires == {rule["alert"] for rule in RULES}
+
+
 def test_every_section_is_of_an_alert_and_says_all_that_is_wanted() -> None:
     sections = RUNBOOKS.read_text("utf-8").split("\n## ")[1:]
     told = {title: body for title, _, body in (section.partition("\n") for section in sections)}

@@ -1,0 +1,1 @@
+"""Prometheus' tool that checks rules and runs their tests; no server of it."""
