@@ -152,7 +152,7 @@ _PROCESSES = Row(
         ),
         Panel(
             title="CPU",
-            says="Cores that each process uses. One process uses one core at most.",
+            says="Cores that each process uses. A process uses little more than one.",
             queries=(
                 Query(
                     "sum by (job, instance) (rate(process_cpu_seconds_total[$__rate_interval])"
