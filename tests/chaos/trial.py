@@ -82,10 +82,20 @@ class Trial:
                 await asyncio.sleep(max(0.0, began + order.at - time.monotonic()))
                 serving.add(group.create_task(self._clients.serve(order), name=order.label))
             await upset
-            _, waiting = await asyncio.wait(serving, timeout=self._world.patience)
+            waiting = await self._wait_for(serving)
             for task in waiting:
                 task.cancel()
         return [task.get_name() for task in waiting]
+
+    async def _wait_for(self, waiting: set[asyncio.Task[None]]) -> Collection[asyncio.Task[None]]:
+        """Wait while clients are answered, however slow the machine is; return who is left."""
+        while waiting:
+            answered, waiting = await asyncio.wait(
+                waiting, timeout=self._world.patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not answered:
+                break
+        return waiting
 
     async def _calm(self) -> None:
         """Wait, with patience, until no run is open and no Job goes on; the rules say the rest."""

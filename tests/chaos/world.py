@@ -64,7 +64,7 @@ class World(Protocol):
     kinds: frozenset[Kind]
     """The kinds of ending that there can be in it."""
     patience: float
-    """Seconds within which all is settled, once nothing goes wrong any more."""
+    """Seconds for which nothing may stand still, once nothing goes wrong any more."""
 
     @property
     def services(self) -> Mapping[str, "Service"]:
