@@ -79,24 +79,27 @@ class Helm:
         return [one for one in yaml.safe_load_all(printed) if one]
 
 
+@dataclass(frozen=True)
+class Release:
+    """One that is installed."""
+
+    name: str
+    namespace: str
+    presets: tuple[str, ...]
+    values: Mapping[str, Any]
+
+
 @asynccontextmanager
-async def installed(
-    helm: Helm, release: str, namespace: str, presets: Iterable[str], values: Mapping[str, Any]
-) -> AsyncIterator[None]:
+async def installed(helm: Helm, release: Release) -> AsyncIterator[None]:
     """Install the services' chart; uninstall it at the end."""
-    await helm(
-        "install",
-        release,
-        NEXUS,
-        f"--namespace={namespace}",
-        *(f"--values={PRESETS[preset]}" for preset in presets),
-        "--values=-",
-        fed=yaml.safe_dump(dict(values)),
-    )
+    presets = (f"--values={PRESETS[preset]}" for preset in release.presets)
+    values = yaml.safe_dump(dict(release.values))
+    namespace = f"--namespace={release.namespace}"
+    await helm("install", release.name, NEXUS, namespace, *presets, "--values=-", fed=values)
     try:
         yield
     finally:
-        await helm("uninstall", release, f"--namespace={namespace}")
+        await helm("uninstall", release.name, namespace)
 
 
 def of_kind(objects: Iterable[Object], kind: str) -> dict[str, Object]:
@@ -111,3 +114,15 @@ def pods_of(objects: Iterable[Object]) -> dict[str, Object]:
         for one in objects
         if one["kind"] in {"Deployment", "Job"}
     }
+
+
+def merged(*values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as helm puts one above the other."""
+    below: dict[str, Any] = {}
+    for layer in values:
+        for key, value in layer.items():
+            if isinstance(value, dict) and isinstance(below.get(key), dict):
+                below[key] = merged(below[key], value)
+            else:
+                below[key] = value
+    return below

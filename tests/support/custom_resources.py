@@ -128,3 +128,14 @@ async def own_namespace(connection: Connection) -> AsyncIterator[Resources]:
     told(await connection.request("POST", "/api/v1/namespaces", body=body))
     yield Resources(connection, name)
     told(await connection.request("DELETE", f"/api/v1/namespaces/{name}"))
+
+
+@asynccontextmanager
+async def strict_namespace(connection: Connection) -> AsyncIterator[Resources]:
+    """Give a namespace that admits only pods that want nothing of their node."""
+    async with own_namespace(connection) as resources:
+        label = {"pod-security.kubernetes.io/enforce": "restricted"}
+        body = msgspec.json.encode({"metadata": {"labels": label}})
+        path = f"/api/v1/namespaces/{resources.namespace}"
+        told(await connection.request("PATCH", path, body=body, content_type=MERGE_PATCH))
+        yield resources
