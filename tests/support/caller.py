@@ -89,10 +89,20 @@ class Caller:
             assert answer.status == 202, await answer.text()
             return str((await answer.json())["requestId"])
 
-    async def cancel(self, algorithm: str, request_id: str) -> None:
-        """Cancel a run, with all below it."""
+    async def learns(self, algorithm: str) -> str:
+        """Wait until the scheduler knows an algorithm that was just published; return its name."""
+        url = f"{self.url}/algorithm/run/{algorithm}?dryRun=true"
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                async with self._session.post(url, json={"algorithmParameters": {}}) as answer:
+                    if answer.status == 202:
+                        return algorithm
+                await asyncio.sleep(0.05)  # its watch tells nobody outside
+
+    async def cancel(self, algorithm: str, request_id: str, policy: str = "Background") -> None:
+        """Cancel a run; by default with all below it."""
         url = f"{self.url}/algorithm/cancel/{algorithm}/requests/{request_id}"
-        body = {"initiator": "Ada", "reason": "a test"}
+        body = {"initiator": "Ada", "reason": "a test", "cancellationPolicy": policy}
         async with self._session.post(url, json=body) as answer:
             assert answer.status == 200, await answer.text()
 

@@ -1,6 +1,5 @@
 """Scheduler, receiver and supervisor as they are deployed: a process each, on real servers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,16 +56,6 @@ class Deployment(Apart):
     async def start(self, *services: str, **settings: str) -> None:
         """Start some services, or all, and wait until they are ready."""
         await super().start(*(services or SERVICES), **settings)
-
-    async def learns(self, algorithm: str) -> str:
-        """Wait until the scheduler knows an algorithm that was just published; return its name."""
-        url = f"{self.url}/algorithm/run/{algorithm}?dryRun=true"
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                async with self._session.post(url, json={"algorithmParameters": {}}) as answer:
-                    if answer.status == 202:
-                        return algorithm
-                await asyncio.sleep(0.05)  # its watch tells nobody outside
 
 
 @asynccontextmanager

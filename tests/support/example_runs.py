@@ -6,6 +6,17 @@ import msgspec
 
 from support.caller import PATIENCE, Caller
 from support.examples import ENDINGS, example_folder, example_request
+from tools.testbed.description import NodeDescription
+
+
+def only_on(node: NodeDescription) -> dict[str, Any]:
+    """Return what a workgroup says whose runs are to go to a real node."""
+    expression = {"key": node.label, "operator": "In", "values": [node.name]}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    return {
+        "tolerations": [{"key": node.taint, "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}},
+    }
 
 
 async def ends_as_its_readme_says(

@@ -6,7 +6,6 @@ was come to by a process in a container.
 
 import dataclasses
 from collections.abc import AsyncIterator
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from support.custom_resources import Resources, connected_by, own_namespace
 from support.deployment import Deployment, Servers, a_deployment
-from support.example_runs import ends_as_its_readme_says
+from support.example_runs import ends_as_its_readme_says, only_on
 from support.examples import ENDINGS, example_resources
 from tools.testbed.description import NodeDescription
 
@@ -70,15 +69,6 @@ async def publish_examples(resources: Resources, node: NodeDescription) -> None:
         if manifest["kind"] == "NexusAlgorithmWorkgroup":
             manifest["spec"] |= {"cluster": "shard-0", **only_on(node)}
         await resources.create(manifest)
-
-
-def only_on(node: NodeDescription) -> dict[str, Any]:
-    expression = {"key": node.label, "operator": "In", "values": [node.name]}
-    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
-    return {
-        "tolerations": [{"key": node.taint, "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}},
-    }
 
 
 @pytest.mark.parametrize("algorithm", ENDINGS)
