@@ -54,5 +54,9 @@ EVERYTHING: dict[str, Any] = {
         "scrapers": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
         "egress": {"enabled": True, "to": [{"ports": [{"port": 9042}]}]},
     },
-    "monitoring": {"serviceMonitor": {"enabled": True}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True},
+        "rules": {"enabled": True, "runbooks": "https://docs.test/nexus/"},
+        "dashboards": {"enabled": True},
+    },
 }

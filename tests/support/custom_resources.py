@@ -126,8 +126,10 @@ async def own_namespace(connection: Connection) -> AsyncIterator[Resources]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     )
     told(await connection.request("POST", "/api/v1/namespaces", body=body))
-    yield Resources(connection, name)
-    told(await connection.request("DELETE", f"/api/v1/namespaces/{name}"))
+    try:
+        yield Resources(connection, name)
+    finally:
+        told(await connection.request("DELETE", f"/api/v1/namespaces/{name}"))
 
 
 @asynccontextmanager

@@ -13,7 +13,8 @@ from support.charts import NEXUS, PRESETS, Helm, Release, installed, merged
 from support.custom_resources import Kubectl, Resources, connected_by, strict_namespace, told
 from tools.testbed.description import KubernetesDescription
 
-pytestmark = pytest.mark.integration
+# Hooks wait for a Job of the cluster's, and its controller may have many others.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 KINDS = (
     "configmaps,deployments,horizontalpodautoscalers,jobs,networkpolicies,poddisruptionbudgets,"
@@ -51,7 +52,7 @@ async def test_an_api_server_takes_all_that_can_be_rendered(
     helm: Helm, home: Resources, kubectl: Kubectl
 ) -> None:
     # Prometheus' operator has a kind of its own, which is not there.
-    absent = {"serviceMonitor": {"enabled": False}}
+    absent = {"serviceMonitor": {"enabled": False}, "rules": {"enabled": False}}
     own = {"runtimeNamespace": "", "templatesNamespace": "", "monitoring": absent}
     objects = await helm.render(merged(EVERYTHING, own), namespace=home.namespace)
 

@@ -33,6 +33,8 @@ from support.charts import (
 
 pytestmark = pytest.mark.integration
 
+ALERTS = Path("deploy/observability/alerts.yaml").read_text("utf-8")
+DASHBOARDS = sorted(Path("deploy/observability/dashboards").glob("*.json"))
 RBAC = sorted(Path("deploy/rbac").glob("*.yaml"))
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
@@ -90,7 +92,8 @@ async def test_a_preset_runs_what_its_place_needs(
 @pytest.mark.parametrize("service", ["scheduler", "receiver", "supervisor"])
 async def test_each_service_can_be_left_out(offline_helm: Helm, service: str) -> None:
     urls = {"scheduler": "http://s.test", "receiver": "http://r.test"}
-    objects = await offline_helm.render({**EVERYTHING, "urls": urls, service: {"enabled": False}})
+    values = {**EVERYTHING, "urls": urls, service: {"enabled": False}}
+    objects = await offline_helm.render(values)
 
     others = {"scheduler", "receiver", "supervisor"} - {service}
     assert of_kind(objects, "Deployment").keys() == {f"nexus-{other}" for other in others}
@@ -163,7 +166,7 @@ def of_secret(cassandra: dict[str, Any]) -> bool:
 
 @EACH_PRESET
 async def test_every_file_that_settings_name_is_mounted(offline_helm: Helm, preset: str) -> None:
-    values = merged(EVERYTHING, OWN[preset], {"monitoring": {"serviceMonitor": {"enabled": False}}})
+    values = merged(EVERYTHING, OWN[preset])
     objects = await offline_helm.render(values, presets=[preset])
 
     for name, pod in pods_of(objects).items():
@@ -322,6 +325,36 @@ async def test_prometheus_is_led_to_the_services_that_there_are(offline_helm: He
         assert service["metadata"]["labels"].items() >= labels.items()
         assert service["metadata"]["labels"][expression["key"]] in expression["values"]
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+async def test_alerts_are_those_of_the_services_that_are_here(offline_helm: Helm) -> None:
+    moved = ALERTS.replace("https://nexus.example.com/docs", "https://docs.test/nexus")
+    groups = {group["name"]: group for group in yaml.safe_load(moved)["groups"]}
+    for preset, elsewhere in {
+        "single-cluster": set(),
+        "controller": {"nexus-receiver", "nexus-supervisor"},
+        "shard": {"nexus-scheduler"},
+    }.items():
+        values = merged(EVERYTHING, OWN[preset])
+
+        objects = await offline_helm.render(values, presets=[preset])
+
+        (rules,) = of_kind(objects, "PrometheusRule").values()
+        expected = [group for name, group in groups.items() if name not in elsewhere]
+        assert rules["spec"]["groups"] == expected
+
+
+async def test_dashboards_are_those_of_deploy_observability(offline_helm: Helm) -> None:
+    objects = await offline_helm.render(EVERYTHING)
+
+    carriers = [
+        one
+        for one in of_kind(objects, "ConfigMap").values()
+        if "grafana_dashboard" in one["metadata"]["labels"]
+    ]
+    found = {name: text for one in carriers for name, text in one["data"].items()}
+    assert found == {f"nexus-{path.name}": path.read_text("utf-8") for path in DASHBOARDS}
+    assert found
 
 
 async def test_the_schema_is_applied_before_all_else_and_by_what_the_hook_brings_along(

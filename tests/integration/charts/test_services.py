@@ -46,6 +46,8 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("real node"),
+    # Hooks wait for a Job of the cluster's, and its controller may have many others.
+    pytest.mark.timeout(300),
 ]
 
 PLAYED = {
