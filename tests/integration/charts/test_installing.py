@@ -112,8 +112,8 @@ async def test_a_release_goes_on_to_other_values_and_back(
 
 async def test_notes_say_the_next_command(helm: Helm, home: Resources) -> None:
     for preset, says in {
-        "single-cluster": "kubectl apply --namespace {} --filename examples/workgroup.yaml",
-        "controller": "kubectl apply --namespace {} --filename examples/workgroup.yaml",
+        "single-cluster": "kubectl apply --namespace {} --filename -",
+        "controller": "kubectl apply --namespace {} --filename -",
         "shard": "kubectl --namespace {} create token nexus-controller",
     }.items():
         printed = await helm(

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.integration
 
 ALERTS = Path("deploy/observability/alerts.yaml").read_text("utf-8")
 DASHBOARDS = sorted(Path("deploy/observability/dashboards").glob("*.json"))
+HOW_TO = Path("docs/how-to/helm.md").read_text("utf-8")
 RBAC = sorted(Path("deploy/rbac").glob("*.yaml"))
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
@@ -87,6 +88,19 @@ async def test_a_preset_runs_what_its_place_needs(
     assert of_kind(objects, "PodDisruptionBudget").keys() == services
     assert of_kind(objects, "NetworkPolicy").keys() == services
     assert of_kind(objects, "Role").keys() == roles
+
+
+async def test_the_values_that_the_how_to_shows_are_enough(offline_helm: Helm) -> None:
+    ((shown,),) = [re.findall(r"```yaml\n(.*?)```", HOW_TO, re.DOTALL)]
+
+    objects = await offline_helm.render(yaml.safe_load(shown), presets=["single-cluster"])
+
+    # Its commands make the secrets that pods name.
+    made = set(re.findall(r"create secret generic (\S+)", HOW_TO))
+    named = set(re.findall(r"'secretKeyRef': \{'name': '(\S+?)'", str(objects)))
+    assert named == made
+    for service in SETTINGS:
+        assert settings_of(objects, service)
 
 
 @pytest.mark.parametrize("service", ["scheduler", "receiver", "supervisor"])

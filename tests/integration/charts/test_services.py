@@ -7,7 +7,7 @@ arguments, variables, files and the token of its service account; see `support.k
 import asyncio
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -72,14 +72,13 @@ def chart_servers(
     s3_server: S3Description,
     kubernetes_server: KubernetesDescription,
     definitions: None,  # noqa: ARG001 - must be there first
-) -> Servers:
+) -> Iterator[Servers]:
     """The servers, with a keyspace that is not there yet: it is for the hook to make."""
-    return Servers(
-        cassandra=cassandra_server,
-        s3=s3_server,
-        kubernetes=kubernetes_server,
-        keyspace=f"charts_{secrets.token_hex(6)}",
+    keyspace = f"charts_{secrets.token_hex(6)}"
+    yield Servers(
+        cassandra=cassandra_server, s3=s3_server, kubernetes=kubernetes_server, keyspace=keyspace
     )
+    asyncio.run(drop_keyspace(cassandra_server, keyspace))
 
 
 @pytest_asyncio.fixture(
@@ -107,7 +106,6 @@ async def nexus(
         for pod in nexus.pods.values():
             # A pod can't write where it is started.
             assert list(pod.root.iterdir()) == []
-    await drop_keyspace(chart_servers.cassandra, chart_servers.keyspace)
 
 
 async def publish_examples(nexus: InstalledNexus, node: NodeDescription | None) -> None:

@@ -126,3 +126,15 @@ def refusal(settings: ServiceSettings, clock: ManualClock) -> str:
     with pytest.raises(SettingsError) as told:
         asyncio.run(open_them())
     return str(told.value)
+
+
+async def test_the_token_of_a_pod_is_looked_for_where_the_setting_says(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    section = KubernetesSection(cluster_name="eu", service_account_path=str(tmp_path))
+    settings = ServiceSettings(cluster_type="kubernetes", kubernetes=section)
+
+    with pytest.raises(SettingsError, match=f"{tmp_path / 'token'} can't be read"):
+        async with open_clusters(settings, clock):
+            raise AssertionError("opened without a token")
