@@ -309,6 +309,8 @@ async def test_who_waits_hears_of_a_result_whose_receiver_died_before_it_told_an
 ) -> None:
     await start_with_doomed(apart, "RECEIVER", point)
     request_id = await apart.submit("hello-world", HELLO)
-    # Nobody starts a receiver again: the waiting scheduler looks into the store by itself.
+    # Nobody starts a receiver again: the waiting scheduler looks into the store by itself, and not
+    # only when there is no more time to wait.
+    await apart.finished("hello-world", request_id, wait="5m")
     await completes_once(apart, tmp_path, request_id)
     await apart.dies("RECEIVER")

@@ -113,10 +113,10 @@ class Caller:
             assert answer.status == 200, await answer.text()
 
     async def finished(
-        self, algorithm: str, request_id: str, patience: float = PATIENCE
+        self, algorithm: str, request_id: str, patience: float = PATIENCE, wait: str = "30s"
     ) -> dict[str, Any]:
-        """Wait for a run to finish; return its result."""
-        path = f"/algorithm/results/{algorithm}/requests/{request_id}?wait=30s"
+        """Wait for a run to finish, `wait` at a time; return its result."""
+        path = f"/algorithm/results/{algorithm}/requests/{request_id}?wait={wait}"
         async with asyncio.timeout(patience):
             while True:
                 result: dict[str, Any] = await self.get(path)

@@ -87,7 +87,7 @@ async def test_what_is_not_heard_is_told_again(
         ear.statuses = [500, 503]
         callback.finished(key)
 
-        await until(lambda: clock.sleepers)
+        await until(lambda: ear.calls and clock.sleepers)
         assert ear.calls == [[key]]
 
         await passing(clock, lambda: ear.heard == [key])
@@ -306,18 +306,23 @@ async def test_known_schedulers_are_told_while_the_store_is_away(
         await until(lambda: ear.heard == [first, second])
 
 
+@pytest.mark.parametrize("at_once", [12_000, 1_000], ids=["at once", "bit by bit"])
 async def test_what_piles_up_for_a_scheduler_that_hangs_is_bounded(
-    world: World, callback: HttpSchedulerCallback
+    world: World, callback: HttpSchedulerCallback, at_once: int
 ) -> None:
-    first, *others = keys(12_000)
+    first, *others, later = keys(12_002)
     async with an_ear(world) as ear:
         ear.attentive.clear()
         callback.finished(first)
         await until(lambda: ear.calls)
-        for key in others:
+        for number, key in enumerate(others):
+            if number % at_once == 0:
+                await settle()  # what came before is in the mailbox
             callback.finished(key)
         ear.attentive.set()
 
         await until(lambda: len(ear.heard) >= 10_001)
-
-        assert ear.heard == [first, *others[:10_000]]
+        # Had more been kept, it would be told before this one.
+        callback.finished(later)
+        await until(lambda: later in ear.heard)
+        assert ear.heard == [first, *others[:10_000], later]

@@ -13,6 +13,7 @@ import pytest
 from nexus_core.domain.checkpoint import RunFilter
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
+from nexus_core.settings.values import Duration
 from support.affliction import Affliction, How
 from support.calls import Answer, Client, of
 from support.clock import ManualClock
@@ -182,7 +183,8 @@ async def test_a_run_of_which_nobody_can_tell_is_not_accepted_twice(
     accepting, looking = Affliction("accept", TOO_LATE), Affliction("find", REFUSES)
     afflict(world, "store", accepting)
     afflict(world, "store", looking)
-    async with world.scheduler() as url:
+    # Its scheduler lives on for as long as this takes: no run is submitted because it is gone.
+    async with world.scheduler(lease_duration=Duration(24 * 3600)) as url:
         api = Client(world.session, url)
         looking.begins()
         assert (await on_a_bad_day(accepting, clock, submit(api))).status == 503

@@ -1,20 +1,23 @@
 """Stopping a scheduler, and starting it again."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from nexus_core.domain.checkpoint import Acceptance
+from nexus_core.domain.checkpoint import Acceptance, OpenRun
 from nexus_core.domain.names import RunKey
-from nexus_core.domain.stages import Stage
+from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from nexus_core.settings.values import Duration
 from support.calls import Client
 from support.clock import ManualClock, settle
 from support.meddling import meddled
+from support.receiver_client import metric
 from support.services import World
+from support.trouble import Trouble
 
 ONE_WORKER = S3Buffer(buffer_config=BufferConfig(workers=1))
 
@@ -48,12 +51,22 @@ async def test_what_was_queued_before_goes_ahead_of_what_comes_after(
 ) -> None:
     old = await queue_up(still_world, clock, 3)
     still_world.cluster.open_gate.clear()
+    index, answers = still_world.stores.index, asyncio.Event()
+
+    async def buffered_by(*arguments: Any) -> Sequence[OpenRun]:
+        await answers.wait()
+        return await index.buffered_by(*arguments)
+
+    slow = meddled(index, buffered_by=buffered_by)
+    still_world.stores = replace(still_world.stores, index=slow)
     async with still_world.scheduler(s3_buffer=ONE_WORKER) as url:
+        begun, *fresh = [await still_world.run(url) for _ in range(3)]
         await until_queued(still_world, url, 2)
-        fresh = [await still_world.run(url) for _ in range(2)]
+        answers.set()
+        await until_queued(still_world, url, 5)
         still_world.cluster.open_gate.set()
         await still_world.reaches(fresh[-1], Stage.RUNNING)
-    assert list(still_world.cluster.creations) == [*old, *fresh]
+    assert list(still_world.cluster.creations) == [begun, *old, *fresh]
 
 
 async def until_queued(world: World, url: str, runs: int) -> None:
@@ -89,8 +102,15 @@ async def test_a_queue_that_is_smaller_than_what_was_left_takes_it_up_bit_by_bit
     still_world: World, clock: ManualClock
 ) -> None:
     keys = await queue_up(still_world, clock, 7)
+    still_world.cluster.open_gate.clear()
     small = S3Buffer(buffer_config=BufferConfig(workers=1, queue_limit=2))
-    async with still_world.scheduler(s3_buffer=small):
+    async with still_world.scheduler(s3_buffer=small) as url:
+        # One is on its way to the cluster, and there is room for two.
+        await until_queued(still_world, url, 2)
+        await clock.advance(10)
+        api = Client(still_world.session, url)
+        assert await metric(api, "nexus_scheduler_queued_runs") == 2
+        still_world.cluster.open_gate.set()
         while len(still_world.cluster.creations) < len(keys):
             await clock.advance(1)
             await asyncio.sleep(0.001)
@@ -181,3 +201,20 @@ async def test_who_sends_work_is_told_before_it_is_no_longer_taken(
         await clock.advance(5)
         await closing
         assert await still_world.stage(key) is not None
+
+
+async def test_who_may_be_taken_for_dead_looks_at_a_run_before_it_starts_it(
+    still_world: World, clock: ManualClock
+) -> None:
+    trouble = Trouble()
+    trouble.breaks("renew")
+    still_world.stores = trouble.befalls(still_world.stores)
+    still_world.cluster.open_gate.clear()
+    async with still_world.scheduler(s3_buffer=ONE_WORKER) as url:
+        first, settled, last = [await still_world.run(url) for _ in range(3)]
+        # A supervisor started it meanwhile; it failed, and its Job is gone.
+        change = StageChange(to=Stage.FAILED, at=clock.now())
+        await still_world.stores.store.advance(settled, change)
+        still_world.cluster.open_gate.set()
+        await still_world.reaches(last, Stage.RUNNING)
+    assert list(still_world.cluster.creations) == [first, last]
