@@ -222,11 +222,13 @@ async def test_templates_are_told_what_schedulers_make_of_them(nexus: InstalledN
     await until_so(said)
 
 
-async def test_no_service_was_forbidden_anything(nexus: InstalledNexus) -> None:
+async def test_no_service_was_forbidden_anything_nor_called_in_vain(nexus: InstalledNexus) -> None:
     # After all of the above, which needs every right that there is.
     for pod in nexus.pods.values():
         assert pod.lines("forbidden") == []
         assert pod.lines("not written") == []
+        # Nor did a receiver find no way to its scheduler, which is at the address of its pod.
+        assert pod.lines("call back") == []
 
 
 async def test_a_right_that_is_missing_holds_runs_up_by_its_name_until_it_is_given(
