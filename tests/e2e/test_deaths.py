@@ -283,7 +283,8 @@ async def test_a_job_whose_verdict_died_with_the_supervisor_is_deleted_by_the_ne
     assert await recorded(standalone.folder) == {request_id: Stage.SCHEDULING_FAILED}
     assert job_folder(standalone.folder, request_id).exists()
 
-    await standalone.start(**HASTE)
+    # No sweep minds that it is still there: it is told again.
+    await standalone.start(NEXUS__SWEEP__STRAGGLER_GRACE="1h")
     await until(lambda: not job_folder(standalone.folder, request_id).exists())
     assert await stages(standalone) == {request_id: "SCHEDULING_FAILED"}
 
