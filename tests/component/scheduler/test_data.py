@@ -158,16 +158,16 @@ async def test_an_upload_that_the_end_of_its_run_overtakes_changes_nothing(
     world: World, api: Client, run: RunKey
 ) -> None:
     await api.call("PUT", await upload_url(world, run), data=b"the result")
-    begun, finished = asyncio.Event(), asyncio.Event()
+    finished = asyncio.Event()
 
     async def pieces() -> AsyncIterator[bytes]:
         yield bytes(400_000)
-        begun.set()
         await finished.wait()
         yield bytes(400_000)
 
     upload = asyncio.create_task(api.call("PUT", await upload_url(world, run), data=pieces()))
-    await begun.wait()
+    # The run was asked for, and went on, before the first piece was kept.
+    await until(lambda: any(world.folder.rglob(".incoming/*")))
     await world.stores.store.advance(run, StageChange(to=Stage.COMPLETED, at=LONG_AGO))
     finished.set()
     assert (await upload).status == 409
