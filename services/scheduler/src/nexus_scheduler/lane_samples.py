@@ -9,7 +9,7 @@ from typing import Protocol
 
 import structlog
 
-from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.backoff import shortened
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.journal import LaneSample
 from nexus_core.ports.clock import Clock
@@ -49,8 +49,6 @@ class LaneSampler:
         self._journal = journal
         self._clock = clock
         self._written: dict[str, LaneSample] = {}
-        # Those who failed together, as all do whose store is away, don't come back together.
-        self._after_failure = Backoff(_EVERY.total_seconds(), _EVERY.total_seconds())
         self._news = News(clock)
 
     async def sample_for_ever(self) -> None:
@@ -58,7 +56,7 @@ class LaneSampler:
         pause = _LOOK
         while True:
             await self._clock.sleep(pause)
-            pause = _LOOK if await self._look() else self._after_failure.next()
+            pause = _LOOK if await self._look() else shortened(_EVERY.total_seconds())
 
     async def _look(self) -> bool:
         """Sample the lanes in which anything waits; False where the store is away, for all."""

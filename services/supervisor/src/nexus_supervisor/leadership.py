@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.backoff import shortened
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.ports.clock import Clock
@@ -88,14 +88,13 @@ class Leadership:
 
     async def _elected(self) -> float:
         """Stand by until it is elected; return when the lease ends by our clock."""
-        again = Backoff(self._between, self._between)
         while True:
             pause = self._between
             try:
                 ends = await self._ask()
             except UnavailableError as error:
                 self._note(error)
-                pause = again.next()
+                pause = shortened(self._between)
             else:
                 self._say(leads=ends is not None)
                 if ends is not None:
@@ -104,7 +103,7 @@ class Leadership:
 
     async def _renewed(self, ends: float) -> float | None:
         """Renew the lease before it ends; return when it ends then, None when it is lost."""
-        pause, again = self._between, Backoff(_PAUSE, min(_PAUSE, self._between))
+        pause = self._between
         while True:
             await self._clock.sleep(min(pause, ends - self._clock.monotonic()))
             if self._clock.monotonic() >= ends:
@@ -115,7 +114,7 @@ class Leadership:
                 return await self._ask_before(ends)
             except UnavailableError as error:
                 self._note(error)
-                pause = again.next()
+                pause = shortened(min(_PAUSE, self._between))
 
     async def _ask_before(self, ends: float) -> float | None:
         """Renew; who gets no answer while the lease lasts has lost it.

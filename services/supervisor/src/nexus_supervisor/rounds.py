@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import structlog
 
-from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.backoff import shortened
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.telemetry.news import News
 from nexus_supervisor.leadership import give_up
@@ -42,8 +42,6 @@ class RetentionRounds:
         self._orphans = orphans
         self._candidate = candidate
         self._interval = settings.interval
-        # Those who failed together, as all do whose store is away, don't come back together.
-        self._after_failure = Backoff(self._interval, self._interval)
         # Over a round that comes late; should this one be killed, nothing is in a hurry.
         self._lease = timedelta(seconds=3 * settings.interval + settings.pass_time)
         self._may_lead = False
@@ -74,11 +72,11 @@ class RetentionRounds:
         except UnavailableError as error:
             if self._news.is_new(str(error)):
                 log.warning("removal broke off", error=str(error))
-            return self._after_failure.next()
+            return shortened(self._interval)
         except Exception:
             # A fault of ours, that is no reason for sweeps to end.
             log.exception("removal failed")
-            return self._after_failure.next()
+            return shortened(self._interval)
         if self._news.is_over():
             log.info("removal gets through again")
         took = self._clock.monotonic() - began

@@ -7,7 +7,7 @@ from functools import partial
 
 import structlog
 
-from nexus_core.aio.backoff import Backoff
+from nexus_core.aio.backoff import shortened
 from nexus_core.aio.throttle import Throttle
 from nexus_core.domain.checkpoint import OpenRun, RunCursor
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
@@ -70,8 +70,6 @@ class Sweeper:
         self._enforcer = enforcer
         self._launcher = launcher
         self._interval = settings.sweep.interval
-        # Those who failed together, as all do whose store is away, don't come back together.
-        self._after_failure = Backoff(self._interval, self._interval)
         self._thresholds = settings.thresholds()
         self._parallel = settings.sweep.parallel
         self._throttle = throttle
@@ -88,7 +86,7 @@ class Sweeper:
             try:
                 await self.sweep()
             except UnavailableError as error:
-                pause = self._after_failure.next()
+                pause = shortened(self._interval)
                 if news.is_new(str(error)):
                     log.warning("sweep broke off", cluster=self._cluster.name, error=str(error))
             else:
