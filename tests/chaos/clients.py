@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -128,12 +128,7 @@ class Clients:
 
     async def _insist(self, outcome: Outcome) -> None:
         """Send a request until it is answered for good, now to this scheduler, now to that."""
-        while True:
-            answer = await self._send(outcome)
-            if answer.status not in _AGAIN:
-                self._note(outcome, answer)
-                return
-            await _pause_after(answer)
+        self._note(outcome, await _answered(lambda: self._send(outcome)))
 
     async def _send(self, outcome: Outcome) -> Answer:
         headers = {"Idempotency-Key": outcome.label} if outcome.keyed else {}
@@ -190,11 +185,7 @@ class Clients:
             return
         path = f"/algorithm/cancel/{run.algorithm}/requests/{run.request_id}"
         body = {"initiator": outcome.label, "reason": "chaos", "cancellationPolicy": policy}
-        while True:
-            answer = await self._call("POST", path, json=body)
-            if answer.status not in _AGAIN:
-                break
-            await _pause_after(answer)
+        answer = await _answered(lambda: self._call("POST", path, json=body))
         outcome.cancelled = answer.status == 200
         outcome.came_too_late = answer.status == 409
         if answer.status not in {200, 409}:
@@ -224,11 +215,7 @@ class Clients:
             await _pause_after(answer)
 
     async def _fetch(self, outcome: Outcome, url: str) -> None:
-        while True:
-            answer = await self._exchange("GET", url)
-            if answer.status not in _AGAIN:
-                break
-            await _pause_after(answer)
+        answer = await _answered(lambda: self._exchange("GET", url))
         fetched = answer.status == 200
         outcome.results.append(answer.body.decode() if fetched else f"status {answer.status}")
 
@@ -247,6 +234,13 @@ class Clients:
         """Return the one that the load balancer happens to choose."""
         known: Sequence[str] = self._world.schedulers
         return self._dice.choice(known)
+
+
+async def _answered(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Call until that is answered for good."""
+    while (answer := await call()).status in _AGAIN:
+        await _pause_after(answer)
+    return answer
 
 
 async def _pause_after(answer: Answer) -> None:
