@@ -1,9 +1,9 @@
 """How it goes with each cluster: whether it answers, takes Jobs, and is looked after."""
 
+from tools.dashboards.chosen_cluster import CLUSTER, HERE, OLDEST_WAIT
 from tools.dashboards.expressions import quantiles, rate
-from tools.dashboards.panels import Dashboard, Panel, Query, Row, Variable
+from tools.dashboards.panels import Dashboard, Panel, Query, Row
 
-_HERE = 'cluster=~"$cluster"'
 _PART = 'part=~"cluster $cluster"'
 
 _THERE = Row(
@@ -28,7 +28,7 @@ _THERE = Row(
             says="Since the supervisor heard anything of it, if only that nothing happens. Alert: NexusFeedSilent.",
             queries=(
                 Query(
-                    f"max by (cluster) (nexus_supervisor_feed_silence_seconds{{{_HERE}}})",
+                    f"max by (cluster) (nexus_supervisor_feed_silence_seconds{{{HERE}}})",
                     "{{cluster}}",
                 ),
             ),
@@ -37,7 +37,7 @@ _THERE = Row(
         Panel(
             title="Who leads",
             says="1 for the supervisor that follows the cluster and sweeps. Alert: NexusNoLeader.",
-            queries=(Query(f"nexus_supervisor_leads{{{_HERE}}}", "{{cluster}}: {{instance}}"),),
+            queries=(Query(f"nexus_supervisor_leads{{{HERE}}}", "{{cluster}}: {{instance}}"),),
         ),
     ),
 )
@@ -50,9 +50,7 @@ _TAKES = Row(
             says="A second, by all schedulers.",
             queries=(
                 Query(
-                    rate(
-                        "nexus_scheduler_launches_total", f'{_HERE}, outcome="running"', "cluster"
-                    ),
+                    rate("nexus_scheduler_launches_total", f'{HERE}, outcome="running"', "cluster"),
                     "{{cluster}}",
                 ),
             ),
@@ -62,7 +60,7 @@ _TAKES = Row(
             title="The most that is sent",
             says="Jobs a second at most, by all schedulers: the rate limit, and less for a while after a refusal.",
             queries=(
-                Query(f"sum by (cluster) (nexus_scheduler_launch_rate{{{_HERE}}})", "{{cluster}}"),
+                Query(f"sum by (cluster) (nexus_scheduler_launch_rate{{{HERE}}})", "{{cluster}}"),
             ),
             unit="reqps",
         ),
@@ -71,9 +69,7 @@ _TAKES = Row(
             says="A second; tried again. Alert: NexusLaunchesRefused.",
             queries=(
                 Query(
-                    rate(
-                        "nexus_scheduler_launches_total", f'{_HERE}, outcome="refused"', "cluster"
-                    ),
+                    rate("nexus_scheduler_launches_total", f'{HERE}, outcome="refused"', "cluster"),
                     "{{cluster}}",
                 ),
             ),
@@ -83,24 +79,14 @@ _TAKES = Row(
             title="Runs that wait",
             says="In the queues of all schedulers.",
             queries=(
-                Query(f"sum by (cluster) (nexus_scheduler_queued_runs{{{_HERE}}})", "{{cluster}}"),
+                Query(f"sum by (cluster) (nexus_scheduler_queued_runs{{{HERE}}})", "{{cluster}}"),
             ),
         ),
-        Panel(
-            title="Oldest wait",
-            says="Since the run was accepted whose turn is next. Alert: NexusRunsWaitLong.",
-            queries=(
-                Query(
-                    f"max by (cluster) (nexus_scheduler_oldest_wait_seconds{{{_HERE}}})",
-                    "{{cluster}}",
-                ),
-            ),
-            unit="s",
-        ),
+        OLDEST_WAIT,
         Panel(
             title="Time of a launch",
             says="The API server creates the Job, and the checkpoint store records it.",
-            queries=quantiles("nexus_scheduler_launch_duration_seconds", _HERE),
+            queries=quantiles("nexus_scheduler_launch_duration_seconds", HERE),
             unit="s",
         ),
     ),
@@ -115,7 +101,7 @@ _LOOKED_AFTER = Row(
             queries=(
                 Query(
                     "time() - max by (cluster)"
-                    f" (nexus_supervisor_last_sweep_timestamp_seconds{{{_HERE}}})",
+                    f" (nexus_supervisor_last_sweep_timestamp_seconds{{{HERE}}})",
                     "{{cluster}}",
                 ),
             ),
@@ -124,16 +110,14 @@ _LOOKED_AFTER = Row(
         Panel(
             title="Time of a sweep",
             says="It grows with what is open and late, and not with what is stored.",
-            queries=quantiles("nexus_supervisor_sweep_duration_seconds", _HERE),
+            queries=quantiles("nexus_supervisor_sweep_duration_seconds", HERE),
             unit="s",
         ),
         Panel(
             title="Jobs missing",
             says="Running runs whose Job the last sweep did not find. Alert: NexusJobsMissing.",
             queries=(
-                Query(
-                    f"max by (cluster) (nexus_supervisor_missing_jobs{{{_HERE}}})", "{{cluster}}"
-                ),
+                Query(f"max by (cluster) (nexus_supervisor_missing_jobs{{{HERE}}})", "{{cluster}}"),
             ),
         ),
         Panel(
@@ -141,7 +125,7 @@ _LOOKED_AFTER = Row(
             says="A second, in their schedulers' place. Alert: NexusRunsLate.",
             queries=(
                 Query(
-                    rate("nexus_supervisor_submitted_runs_total", _HERE, "cluster"), "{{cluster}}"
+                    rate("nexus_supervisor_submitted_runs_total", HERE, "cluster"), "{{cluster}}"
                 ),
             ),
             unit="reqps",
@@ -151,7 +135,7 @@ _LOOKED_AFTER = Row(
             says="Runs that ended without their algorithm's word, a second.",
             queries=(
                 Query(
-                    rate("nexus_supervisor_settled_runs_total", _HERE, "cluster, stage"),
+                    rate("nexus_supervisor_settled_runs_total", HERE, "cluster, stage"),
                     "{{cluster}} {{stage}}",
                 ),
             ),
@@ -163,7 +147,7 @@ _LOOKED_AFTER = Row(
             queries=(
                 Query(
                     "time() - max by (cluster)"
-                    f" (nexus_supervisor_last_observation_timestamp_seconds{{{_HERE}}})",
+                    f" (nexus_supervisor_last_observation_timestamp_seconds{{{HERE}}})",
                     "{{cluster}}",
                 ),
             ),
@@ -176,12 +160,6 @@ CLUSTERS = Dashboard(
     uid="nexus-clusters",
     title="Nexus: clusters",
     says="Whether each cluster answers, takes Jobs, and is looked after.",
-    variables=(
-        Variable(
-            name="cluster",
-            label="Cluster",
-            query="label_values(nexus_scheduler_launch_rate, cluster)",
-        ),
-    ),
+    variables=(CLUSTER,),
     rows=(_THERE, _TAKES, _LOOKED_AFTER),
 )

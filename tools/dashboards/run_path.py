@@ -1,9 +1,8 @@
 """The steps of a run in their order, and what each takes."""
 
+from tools.dashboards.chosen_cluster import CLUSTER, HERE, OLDEST_WAIT
 from tools.dashboards.expressions import COMPLETE, REQUESTS, RUN, quantiles, rate
-from tools.dashboards.panels import Dashboard, Panel, Query, Row, Variable
-
-_HERE = 'cluster=~"$cluster"'
+from tools.dashboards.panels import Dashboard, Panel, Query, Row
 
 _ACCEPT = Row(
     title="1. Accepted",
@@ -33,27 +32,15 @@ _QUEUE = Row(
             title="Runs that wait",
             says="Of each scheduler, beside what it takes. At the limit the answer is 429.",
             queries=(
-                Query(
-                    f"sum by (instance) (nexus_scheduler_queued_runs{{{_HERE}}})", "{{instance}}"
-                ),
+                Query(f"sum by (instance) (nexus_scheduler_queued_runs{{{HERE}}})", "{{instance}}"),
                 Query("max(nexus_scheduler_queue_limit)", "limit of a scheduler"),
             ),
         ),
-        Panel(
-            title="Oldest wait",
-            says="Since the run was accepted whose turn is next. Alert: NexusRunsWaitLong.",
-            queries=(
-                Query(
-                    f"max by (cluster) (nexus_scheduler_oldest_wait_seconds{{{_HERE}}})",
-                    "{{cluster}}",
-                ),
-            ),
-            unit="s",
-        ),
+        OLDEST_WAIT,
         Panel(
             title="Time from accepted to launched",
             says="Of the runs whose Job was created.",
-            queries=quantiles("nexus_scheduler_queue_wait_seconds", _HERE),
+            queries=quantiles("nexus_scheduler_queue_wait_seconds", HERE),
             unit="s",
         ),
     ),
@@ -66,7 +53,7 @@ _LAUNCH = Row(
             title="Attempts, by outcome",
             says="`refused`: the cluster will not now; `rejected`: it never will, and the run is SCHEDULING_FAILED.",
             queries=(
-                Query(rate("nexus_scheduler_launches_total", _HERE, "outcome"), "{{outcome}}"),
+                Query(rate("nexus_scheduler_launches_total", HERE, "outcome"), "{{outcome}}"),
             ),
             unit="reqps",
             is_stacked=True,
@@ -75,17 +62,15 @@ _LAUNCH = Row(
             title="Sent, and the most that is sent",
             says="Jobs a second beside the rate limit of all schedulers together, which is less for a while after a refusal.",
             queries=(
-                Query(
-                    rate("nexus_scheduler_launches_total", f'{_HERE}, outcome="running"'), "sent"
-                ),
-                Query(f"sum(nexus_scheduler_launch_rate{{{_HERE}}})", "at most"),
+                Query(rate("nexus_scheduler_launches_total", f'{HERE}, outcome="running"'), "sent"),
+                Query(f"sum(nexus_scheduler_launch_rate{{{HERE}}})", "at most"),
             ),
             unit="reqps",
         ),
         Panel(
             title="Time of an attempt",
             says="The API server creates the Job, and the checkpoint store records it.",
-            queries=quantiles("nexus_scheduler_launch_duration_seconds", _HERE),
+            queries=quantiles("nexus_scheduler_launch_duration_seconds", HERE),
             unit="s",
         ),
     ),
@@ -99,7 +84,7 @@ _RUN = Row(
             says="States of Jobs and pods, by the word that says most of each.",
             queries=(
                 Query(
-                    rate("nexus_supervisor_observations_total", _HERE, "kind, reason"),
+                    rate("nexus_supervisor_observations_total", HERE, "kind, reason"),
                     "{{kind}} {{reason}}",
                 ),
             ),
@@ -110,9 +95,9 @@ _RUN = Row(
             title="What the supervisor had to do",
             says="Late runs submitted in their scheduler's place, and Jobs deleted that outlived their run.",
             queries=(
-                Query(rate("nexus_supervisor_submitted_runs_total", _HERE), "submitted late"),
-                Query(rate("nexus_supervisor_removed_jobs_total", _HERE), "Jobs deleted"),
-                Query(f"sum(nexus_supervisor_missing_jobs{{{_HERE}}})", "Jobs missing now"),
+                Query(rate("nexus_supervisor_submitted_runs_total", HERE), "submitted late"),
+                Query(rate("nexus_supervisor_removed_jobs_total", HERE), "Jobs deleted"),
+                Query(f"sum(nexus_supervisor_missing_jobs{{{HERE}}})", "Jobs missing now"),
             ),
             width=12,
         ),
@@ -148,7 +133,7 @@ _END = Row(
             title="Settled by the supervisor, by stage",
             says="Runs that ended without their algorithm's word.",
             queries=(
-                Query(rate("nexus_supervisor_settled_runs_total", _HERE, "stage"), "{{stage}}"),
+                Query(rate("nexus_supervisor_settled_runs_total", HERE, "stage"), "{{stage}}"),
             ),
             unit="reqps",
             is_stacked=True,
@@ -157,7 +142,7 @@ _END = Row(
             title="Logs of failed runs",
             says="`kept` for who asks later; `lost`: a node, a right or the store did not answer in time.",
             queries=(
-                Query(rate("nexus_supervisor_kept_logs_total", _HERE, "outcome"), "{{outcome}}"),
+                Query(rate("nexus_supervisor_kept_logs_total", HERE, "outcome"), "{{outcome}}"),
             ),
             unit="reqps",
         ),
@@ -190,12 +175,6 @@ RUN_PATH = Dashboard(
     uid="nexus-run-path",
     title="Nexus: the path of a run",
     says="Each step from a request to its result, in order: where it is slow is where runs are.",
-    variables=(
-        Variable(
-            name="cluster",
-            label="Cluster",
-            query="label_values(nexus_scheduler_launch_rate, cluster)",
-        ),
-    ),
+    variables=(CLUSTER,),
     rows=(_ACCEPT, _QUEUE, _LAUNCH, _RUN, _END, _HEARD),
 )
