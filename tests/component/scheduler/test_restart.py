@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from nexus_core.domain.checkpoint import Acceptance, OpenRun
+from nexus_core.domain.checkpoint import Acceptance, Lease, OpenRun
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage, StageChange
 from nexus_core.settings.payloads import BufferConfig, S3Buffer
@@ -171,14 +172,23 @@ async def test_a_scheduler_shows_that_it_lives_until_it_stops(
     still_world: World, clock: ManualClock
 ) -> None:
     settings = {"host_name": "scheduler-7", "callback_url": "http://scheduler-7:8080"}
-    leases = still_world.stores.leases
+    leases, answered = still_world.stores.leases, asyncio.Event()
+
+    async def renew(lease: Lease) -> None:
+        await leases.renew(lease)
+        answered.set()
+
+    still_world.stores = replace(still_world.stores, leases=meddled(leases, renew=renew))
     async with still_world.scheduler(**settings, lease_duration=Duration(30)):
         for _ in range(6):
+            # What is stored can be read before who stored it knows, and sleeps until next time.
+            await answered.wait()
+            answered.clear()
             (lease,) = await leases.alive(clock.now())
             assert (lease.owner, lease.callback_url) == tuple(settings.values())
+            assert lease.expires_at == clock.now() + timedelta(seconds=30)
             await clock.advance(10)
-            while (await leases.alive(clock.now()))[0].expires_at <= lease.expires_at:
-                pass
+        await answered.wait()
     assert await leases.alive(clock.now()) == []
     assert [lease.owner for lease in await leases.expired(clock.now())] == ["scheduler-7"]
 
