@@ -49,11 +49,10 @@ async def left_in(namespace: str, kubectl: Kubectl) -> set[str]:
 
 
 async def test_an_api_server_takes_all_that_can_be_rendered(
-    helm: Helm, home: Resources, kubectl: Kubectl
+    helm: Helm, home: Resources, kubectl: Kubectl, operator_definitions: Path
 ) -> None:
-    # Prometheus' operator has a kind of its own, which is not there.
-    absent = {"serviceMonitor": {"enabled": False}, "rules": {"enabled": False}}
-    own = {"runtimeNamespace": "", "templatesNamespace": "", "monitoring": absent}
+    await kubectl.install_definitions(operator_definitions)
+    own = {"runtimeNamespace": "", "templatesNamespace": ""}
     objects = await helm.render(merged(EVERYTHING, own), namespace=home.namespace)
 
     apply = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-")
