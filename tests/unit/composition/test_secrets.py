@@ -25,14 +25,17 @@ def test_services_with_a_store_elsewhere_make_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "section",
+    ("section", "public_url"),
     [
-        S3Buffer(payload_storage_path="/var/payloads"),
-        S3Buffer(payload_storage_path="s3a://bucket/prefix", payload_urls="proxied"),
+        (S3Buffer(payload_storage_path="/var/payloads"), ""),
+        (S3Buffer(payload_storage_path="s3a://bucket/prefix", payload_urls="proxied"), ""),
+        (S3Buffer(payload_storage_path="s3a://bucket/prefix"), "https://nexus.example.com"),
     ],
 )
-def test_a_secret_that_schedulers_have_to_share_must_be_set(section: S3Buffer) -> None:
-    settings = ServiceSettings(cql_store_type="scylla", s3_buffer=section)
+def test_a_secret_that_schedulers_have_to_share_must_be_set(
+    section: S3Buffer, public_url: str
+) -> None:
+    settings = ServiceSettings(cql_store_type="scylla", s3_buffer=section, public_url=public_url)
     with pytest.raises(SettingsError, match="NEXUS__SIGNING__SECRET"):
         prepare_data_folder(settings)
 

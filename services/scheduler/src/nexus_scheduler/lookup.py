@@ -8,6 +8,7 @@ from msgspec import UNSET
 from nexus_core.aio.wake import woken
 from nexus_core.domain.acceptance import payload_serialization
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
+from nexus_core.domain.data_urls import Door, SignedUrls
 from nexus_core.domain.errors import NotFoundError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
@@ -23,11 +24,20 @@ from nexus_scheduler.wire import RunResult
 _FIRST_POLL = 0.5
 _LONGEST_POLL = 5.0
 
+_DOORS = {Content.PAYLOAD: Door.PAYLOADS, Content.RESULT: Door.RESULTS}
+
 
 class Lookup:
     """Reads runs for clients."""
 
-    def __init__(self, parts: SchedulerParts, waiters: Waiters, url_valid_for: timedelta) -> None:
+    def __init__(
+        self,
+        parts: SchedulerParts,
+        waiters: Waiters,
+        url_valid_for: timedelta,
+        public_urls: SignedUrls | None = None,
+    ) -> None:
+        """Hand out URLs of the stores' own choice, or `public_urls` where clients need others."""
         self._store = parts.store
         self._index = parts.index
         self._payloads = parts.payloads
@@ -35,6 +45,7 @@ class Lookup:
         self._clock = parts.clock
         self._waiters = waiters
         self._url_valid_for = url_valid_for
+        self._public_urls = public_urls
 
     async def checkpoint(self, key: RunKey) -> Checkpoint:
         """Return what is recorded of a run.
@@ -101,9 +112,7 @@ class Lookup:
         payloads = self._places.of(payload_serialization(checkpoint.applied_configuration))
         if checkpoint.lifecycle_stage.finished and await self._is_gone(key, payloads):
             raise NoPayloadError(f"the payload of run {key} was removed: its time is over")
-        return await payloads.download_url(
-            Content.PAYLOAD, key, self._url_valid_for, checkpoint.content_hash
-        )
+        return await self._url(payloads, Content.PAYLOAD, key, checkpoint.content_hash)
 
     async def _is_gone(self, key: RunKey, payloads: PayloadStore) -> bool:
         """Tell whether a payload that was stored is there no more; asked of finished runs alone."""
@@ -140,7 +149,15 @@ class Lookup:
         """Return the recorded URI, or a signed URL where it names what was uploaded here."""
         uri = checkpoint.result_uri
         if uri and uri == self._payloads.uri(Content.RESULT, checkpoint.key):
-            return await self._payloads.download_url(
-                Content.RESULT, checkpoint.key, self._url_valid_for
-            )
+            return await self._url(self._payloads, Content.RESULT, checkpoint.key)
         return uri
+
+    async def _url(
+        self, payloads: PayloadStore, content: Content, key: RunKey, content_hash: str = ""
+    ) -> str:
+        valid_for = self._url_valid_for
+        if self._public_urls is None:
+            return await payloads.download_url(content, key, valid_for, content_hash)
+        return self._public_urls.make(
+            _DOORS[content], key, now=self._clock.now(), valid_for=valid_for, checksum=content_hash
+        )

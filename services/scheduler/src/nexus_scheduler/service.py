@@ -188,7 +188,12 @@ class _Scheduler:
         return Handlers(
             Submitter(parts, self.queue, metrics, identity, self._intake),
             Canceller(parts, self.queue, self._settler),
-            Lookup(parts, self.waiters, valid_for),
+            Lookup(
+                parts,
+                self.waiters,
+                valid_for,
+                parts.urls.at(settings.public_url) if settings.public_url else None,
+            ),
             parts.index,
             settings.max_payload_size,
             settings.body_timeout,

@@ -54,7 +54,8 @@ def _of_this_process(settings: ServiceSettings) -> Secret:
     """Make a secret for URLs that this very process signs and verifies, if it signs any at all."""
     section = settings.s3_buffer
     in_bucket = section.payload_storage_path.startswith(("s3:", "s3a:"))
-    if section.payload_storage_path and (section.payload_urls == "proxied" or not in_bucket):
+    proxied = section.payload_urls == "proxied" or not in_bucket or settings.public_url
+    if section.payload_storage_path and proxied:
         raise SettingsError(
             "signing.secret (NEXUS__SIGNING__SECRET): must be set, the same for all schedulers, "
             "since payloads are served by them"

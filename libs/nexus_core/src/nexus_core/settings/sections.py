@@ -129,6 +129,9 @@ class ServiceSettings(Section, frozen=True):
     logs: Logs = field(default_factory=Logs)
     scheduler_url: str = "http://127.0.0.1:8080"
     """Where algorithms and clients reach the scheduler."""
+    public_url: str = ""
+    """Where clients reach the scheduler, if not as algorithms do: URLs of payloads and results that
+    clients are handed lead there, and are served by it. Empty: they are those of algorithms."""
     receiver_url: str = "http://127.0.0.1:8081"
     """Where algorithms reach the receiver."""
     runtime_namespace: str = "nexus"
