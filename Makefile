@@ -70,6 +70,10 @@ lint: $(READY) ## Formatting, lint rules, types (mypy strict), import contracts
 	@$(BIN)/lint-imports --no-logo
 	@echo "lint: clean"
 
+.PHONY: docs
+docs: $(READY) ## Build the documentation as a site into dist/docs, and check every link in it
+	@$(BIN)/python -m tools.docs
+
 .PHONY: format
 format: $(READY) ## Bring all code into its format and apply the fixes that ruff is sure of
 	@$(BIN)/ruff format --quiet .
@@ -103,7 +107,7 @@ testbed-status: $(READY) ## Tell which of those servers run
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; keeps ./.nexus, where your runs are
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist/docs dist/.docs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .PHONY: help
 help: ## Show this

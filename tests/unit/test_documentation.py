@@ -3,14 +3,9 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
-
-import pytest
 
 from nexus_core.domain import endings, stuck, verdicts
-from support.pages import anchors, prose
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -22,22 +17,11 @@ PAGES = sorted(
 )
 SOURCES = [*REPOSITORY.glob("libs/*/src/**/*.py"), *REPOSITORY.glob("services/*/src/**/*.py")]
 
-_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+)\)")
 _METRIC = re.compile(r"\bnexus_(?:part|callback|http|scheduler|receiver|supervisor)_[a-z][a-z_]+")
 _TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)(?:::(?P<name>\w+))?`")
 
 # What a histogram is scraped as; a page may show a query.
 _SERIES = ("_bucket", "_count", "_sum")
-
-
-def broken_links(page: Path) -> Iterator[str]:
-    for link in _LINK.finditer(prose(page)):
-        target, _, anchor = unquote(link["target"]).partition("#")
-        if re.match(r"[a-z]+:", target):
-            continue  # elsewhere: not ours to hold
-        place = (page.parent / target).resolve() if target else page
-        if not place.exists() or (anchor and anchor not in anchors(place)):
-            yield link["target"]
 
 
 def metrics_in_code() -> set[str]:
@@ -59,26 +43,6 @@ def metrics_in_docs() -> set[str]:
     histograms = {name for name in named if not name.endswith(_SERIES)}
     series = {f"{name}{end}" for name in histograms for end in _SERIES}
     return named - series
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
-def test_every_link_leads_somewhere(page: Path) -> None:
-    assert list(broken_links(page)) == []
-
-
-def test_a_broken_link_would_be_noticed(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("# A title, `twice`\n[a](#a-title-twice) [b](#other) [c](gone.md) [d](page.md)")
-    assert list(broken_links(page)) == ["#other", "gone.md"]
-
-
-def test_every_page_of_the_documentation_is_linked_from_its_index() -> None:
-    linked = {
-        (index.parent / link["target"]).resolve()
-        for index in (DOCS / "README.md", DOCS / "decisions/README.md")
-        for link in _LINK.finditer(prose(index))
-    }
-    assert [page for page in DOCS.rglob("*.md") if page not in linked | {DOCS / "README.md"}] == []
 
 
 def test_every_metric_is_described_and_every_described_one_exists() -> None:

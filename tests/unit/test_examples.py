@@ -68,4 +68,4 @@ def test_a_readme_tells_how_to_run_its_example(name: str) -> None:
 def test_the_index_leads_to_every_example(name: str) -> None:
     index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
 
-    assert f"({example_folder(name).name}/)" in index
+    assert f"({example_folder(name).name}/README.md)" in index
