@@ -5,16 +5,14 @@ import hashlib
 import io
 import json
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.testbed.builds import Say, built, run
-from tools.testbed.errors import TestbedError
+from tools.testbed.builds import Say, built
+from tools.testbed.debian import debootstrap
 from tools.testbed.kubernetes.node.packages import Packages
-from tools.testbed.tools import tool
 
 EXAMPLES_IMAGE = "registry.example.com/nexus-examples:0.1.0"
 """As the templates of the examples name it: they run unchanged."""
@@ -23,7 +21,7 @@ PAUSE_IMAGE = "testbed.nexus/pause:1"
 """Of the container that holds a pod together; it sleeps."""
 
 _EXAMPLES = Path(__file__).parents[4] / "examples"
-_INCLUDED = "python3-minimal,libpython3-stdlib"
+_INCLUDED = ("python3-minimal", "libpython3-stdlib")
 _LEFT_OUT = (
     "dev",
     "usr/share/doc",
@@ -32,9 +30,6 @@ _LEFT_OUT = (
     "var/cache/apt",
     "var/lib/apt/lists",
 )
-_ASKED_SECONDS = 30.0
-# Many times what it takes: whoever waits longer waits for a network that is not there.
-_BUILD_SECONDS = 900.0
 
 
 async def base_layer(cache: Path, packages: Packages, say: Say) -> Path:
@@ -45,21 +40,9 @@ async def base_layer(cache: Path, packages: Packages, say: Say) -> Path:
     """
 
     async def build(draft: Path) -> None:
-        site, release = _mirror()
         say("building an image with debootstrap")
         tree = draft / "tree"
-        command = [
-            *("sh", str(packages.debootstrap), "--variant=minbase", f"--include={_INCLUDED}"),
-            *(release, str(tree), site),
-        ]
-        folder = {"DEBOOTSTRAP_DIR": str(packages.debootstrap_folder)}
-        log = cache / "node-image.log"
-        try:
-            await run(command, log, draft, folder, _BUILD_SECONDS)
-        except TestbedError as error:
-            raise TestbedError(
-                f"no image could be made of the packages of {site}; debootstrap's log is {log}"
-            ) from error
+        await debootstrap(packages, tree, _INCLUDED, cache / "node-image.log")
         await asyncio.to_thread(_pack, tree, draft / "base.tar")
 
     return await built(cache, "node-image", "1", build, say) / "base.tar"
@@ -101,27 +84,6 @@ def _configuration(layers: Sequence[str], settings: Mapping[str, Any]) -> bytes:
             "rootfs": {"type": "layers", "diff_ids": digests},
         }
     ).encode()
-
-
-def _mirror() -> tuple[str, str]:
-    """Return where this system has its packages from, and its release."""
-    told = subprocess.run(  # noqa: S603 - apt of this machine
-        [
-            *(tool("apt-get", "Debian's apt"), "indextargets"),
-            *("--format", "$(SITE) $(CODENAME)", "Identifier: Packages", "Component: main"),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=_ASKED_SECONDS,
-        check=False,
-    )
-    found = [line.split() for line in told.stdout.splitlines()]
-    # Updates of a release, such as its security, have longer names.
-    found.sort(key=lambda parts: len(parts[1]))
-    if not found:
-        raise TestbedError(f"apt knows no packages: {told.stderr.strip()}")
-    site, release = found[0]
-    return site, release
 
 
 def _pack(tree: Path, target: Path) -> None:
