@@ -105,6 +105,11 @@ testbed-down: $(READY) ## Stop those servers and remove their data; keeps what w
 testbed-status: $(READY) ## Tell which of those servers run
 	@$(BIN)/python -m tools.testbed status $(ARGS)
 
+# REGISTRY and TAG change their names, BUILD_IMAGE and BASE_IMAGE what they are made in and upon.
+.PHONY: images
+images: $(READY) ## Build the images of the services: make images ARGS='scheduler' for one
+	@$(BIN)/python -m tools.images build $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; keeps ./.nexus, where your runs are
 	rm -rf $(VENV) dist/docs dist/.docs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

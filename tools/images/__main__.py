@@ -1,0 +1,53 @@
+"""The command line: `python -m tools.images build [scheduler …]`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from tools.images.bases import bases
+from tools.images.building import SERVICES, Plan, version_of
+from tools.images.docker import client
+from tools.testbed.builds import Say
+from tools.testbed.errors import TestbedError
+from tools.testbed.places import Places
+
+
+def main() -> int:
+    """Do what the command line says. Returns the exit code: 1 when something was not done."""
+    parser = argparse.ArgumentParser(prog="python -m tools.images", description=__doc__)
+    parser.add_argument("command", choices=["build"])
+    # No `choices`: argparse checks the empty list against them.
+    parser.add_argument("service", nargs="*", help=f"{', '.join(SERVICES)}; all by default")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.service) - set(SERVICES):
+        parser.error(f"no such service: {', '.join(sorted(unknown))}")
+    try:
+        asyncio.run(_build(arguments.service or SERVICES, partial(print, flush=True)))
+    except TestbedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _build(services: Sequence[str], say: Say) -> None:
+    cache = Places.from_environment().cache
+    docker = client()
+    plan = Plan(
+        docker,
+        await bases(docker, cache, os.environ, say),
+        await version_of(),
+        os.environ,
+        cache / "images-build.log",
+    )
+    # One after the other: what they share is built once, by the first.
+    for service in services:
+        await plan.build(service, say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
