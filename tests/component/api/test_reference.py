@@ -1,6 +1,6 @@
 """The reference of the HTTP API says what the services document of themselves, and no more.
 
-What is served is compared with those documents elsewhere (`test_documentation.py`, and by schemathesis).
+What is served is compared with those documents elsewhere, by schemathesis among others.
 """
 
 import re
@@ -26,8 +26,8 @@ Statuses = dict[tuple[str, str], set[int]]
 def rows(title: str) -> Iterator[list[str]]:
     """Go through the rows of the tables in a section of the page, and in those below it."""
     text = PAGE.read_text("utf-8")
-    level, _, body = re.findall(rf"^(#+) ({re.escape(title)})\n(.*)", text, re.M | re.S)[0]
-    section = re.split(rf"^#{{1,{len(level)}}} ", body, maxsplit=1, flags=re.M)[0]
+    level, body = re.findall(rf"^(#+) {re.escape(title)}\n((?s:.*))", text, re.MULTILINE)[0]
+    section = re.split(rf"(?m:^#{{1,{len(level)}}} )", body, maxsplit=1)[0]
     for line in section.splitlines():
         if line.startswith("| "):
             yield [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
