@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -24,6 +25,9 @@ log = structlog.get_logger()
 
 S = TypeVar("S", bound=ServiceSettings)
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_FIRST_PROCESS = 1
+
 OpenService = Callable[[S], AbstractAsyncContextManager[BackgroundTasks]]
 """Opens all of a service; yields its background tasks, whose fault ends the process."""
 
@@ -37,6 +41,7 @@ def run_process(name: str, kind: type[S], open_service: OpenService[S]) -> int:
     parser.add_argument("--config", type=Path, help=f"YAML file of settings (or {FILE_VARIABLE})")
     parser.add_argument("--version", action="version", version=f"{name} {__version__}")
     arguments = parser.parse_args()
+    _end_when_signalled()
     try:
         settings = load(kind, file=arguments.config)
         configure_logging(name, settings.log_level, settings.log_format)
@@ -45,6 +50,17 @@ def run_process(name: str, kind: type[S], open_service: OpenService[S]) -> int:
     except NexusError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the one line a person reads
         return 2
+
+
+def _end_when_signalled() -> None:
+    """Let a signal end this process where the system does not: the first one of a container.
+
+    The kernel spares that one every signal which it has no handler for, so it would start on, or
+    drain on, until whoever wants it gone loses patience.
+    """
+    if os.getpid() == _FIRST_PROCESS:
+        for number in _SIGNALS:
+            signal.signal(number, lambda received, _: os._exit(128 + received))
 
 
 def spare_the_garbage_collector() -> None:
@@ -60,16 +76,16 @@ def spare_the_garbage_collector() -> None:
 async def _run(open_service: OpenService[S], settings: S) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
 
     def stop_once() -> None:
         stop.set()
         # A second signal means "now": with our handlers gone, the system's own ends the process.
         # Nothing accepted is lost by that, it only skips the drain.
-        for number in signals:
+        for number in _SIGNALS:
             loop.remove_signal_handler(number)
+        _end_when_signalled()
 
-    for number in signals:
+    for number in _SIGNALS:
         loop.add_signal_handler(number, stop_once)
     async with open_service(settings) as tasks:
         spare_the_garbage_collector()
