@@ -76,3 +76,24 @@ def test_every_sentence_that_a_verdict_may_say_is_explained() -> None:
     ]
     assert len(sentences) > 12
     assert [sentence for sentence in sentences if str(sentence) not in page] == []
+
+
+def test_the_readme_names_the_commands_that_must_pass() -> None:
+    run = (REPOSITORY / ".ci/run").read_text("utf-8")
+    commands = re.findall(r"^make .+", run, re.MULTILINE)
+    assert len(commands) > 3
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    assert [
+        command for command in commands if not re.search(f"^{command}( +#|$)", readme, re.MULTILINE)
+    ] == []
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        (page.name, target)
+        for page in PAGES
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
+    }
+    assert len(named) > 20
+    assert [name for name in named if name[1] not in targets] == []
