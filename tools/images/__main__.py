@@ -9,8 +9,8 @@ from functools import partial
 
 from tools.images.bases import bases
 from tools.images.building import SERVICES, Plan, version_of
-from tools.images.docker import client
 from tools.testbed.builds import Say
+from tools.testbed.engine.client import engine
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
 
@@ -35,8 +35,8 @@ def main() -> int:
 
 
 async def _build(services: Sequence[str], say: Say) -> None:
-    cache = Places.from_environment().cache
-    docker = client()
+    places = Places.from_environment()
+    cache, docker = places.cache, engine(places)
     plan = Plan(
         docker,
         await bases(docker, cache, os.environ, say),

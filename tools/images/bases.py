@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.images.debian import StandIns, stand_ins
-from tools.images.docker import Docker
 from tools.testbed.builds import Say
+from tools.testbed.engine.client import Docker
 from tools.testbed.errors import TestbedError
 
 # As the Dockerfile has them.

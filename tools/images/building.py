@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tools.images.bases import Bases
-from tools.images.docker import Docker
 from tools.testbed.builds import Say
+from tools.testbed.engine.client import Docker
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICES = ("scheduler", "receiver", "supervisor", "standalone")

@@ -6,11 +6,15 @@ import sys
 from functools import partial
 
 from tools.testbed.commands import Testbed
+from tools.testbed.description import ServerName
+from tools.testbed.engine import server
+from tools.testbed.engine.client import engine_of_others
 from tools.testbed.errors import TestbedError
-from tools.testbed.kubernetes.node.machine import obstacle
+from tools.testbed.kubernetes.node import machine
 from tools.testbed.places import Places
 from tools.testbed.servers import ON_REQUEST, SERVERS
 
+_OBSTACLES = {"node": machine.obstacle, "engine": server.obstacle}
 _NAMES = f"{', '.join(SERVERS)}; all but {', '.join(ON_REQUEST)}, when none is named"
 
 
@@ -21,7 +25,9 @@ def main() -> int:
     # No `choices`: argparse checks the empty list against them.
     parser.add_argument("server", nargs="*", help=_NAMES)
     parser.add_argument(
-        "--if-possible", action="store_true", help="leave out a node that this machine can't have"
+        "--if-possible",
+        action="store_true",
+        help="leave out a node or an engine that this machine can't have",
     )
     arguments = parser.parse_args()
     unasked = set(SERVERS) if arguments.command == "down" else set(SERVERS) - ON_REQUEST
@@ -30,10 +36,10 @@ def main() -> int:
         parser.error(
             f"no such server: {', '.join(sorted(unknown))}; there are {', '.join(SERVERS)}"
         )
-    if arguments.if_possible and "node" in names and (why := obstacle()):
-        print(f"node: left out; {why}")
-        names.remove("node")
-    testbed = Testbed(Places.from_environment(), SERVERS, partial(print, flush=True))
+    places = Places.from_environment()
+    if arguments.command == "up":
+        names = [name for name in names if not _left_out(name, places, arguments.if_possible)]
+    testbed = Testbed(places, SERVERS, partial(print, flush=True))
     try:
         if arguments.command == "status":
             return 0 if testbed.status(names) else 1
@@ -44,6 +50,17 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _left_out(name: ServerName, places: Places, if_possible: bool) -> bool:  # noqa: FBT001 - a flag
+    """Tell whether a server is not to be started, and say why."""
+    if name == "engine" and (where := engine_of_others(places)):
+        print(f"engine: one answers at {where}")
+        return True
+    why = _OBSTACLES[name]() if if_possible and name in _OBSTACLES else ""
+    if why:
+        print(f"{name}: left out; {why}")
+    return bool(why)
 
 
 if __name__ == "__main__":

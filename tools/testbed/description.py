@@ -12,7 +12,7 @@ import msgspec
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
 
-ServerName = Literal["cassandra", "s3", "kubernetes", "node"]
+ServerName = Literal["cassandra", "s3", "kubernetes", "node", "engine"]
 
 
 class CassandraDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +102,23 @@ class NodeDescription(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
 
 
-Part = CassandraDescription | S3Description | KubernetesDescription | NodeDescription
+class EngineDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """A Docker engine, where none answered before."""
+
+    host: str
+    """Its address, as in DOCKER_HOST."""
+    client: str
+    """The program `docker`, of the same version."""
+    pid: int = 0
+
+
+Part = (
+    CassandraDescription
+    | S3Description
+    | KubernetesDescription
+    | NodeDescription
+    | EngineDescription
+)
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -112,6 +128,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     s3: S3Description | None = None
     kubernetes: KubernetesDescription | None = None
     node: NodeDescription | None = None
+    engine: EngineDescription | None = None
 
     def part(self, name: ServerName) -> Part | None:
         """Return what is said about a server."""
@@ -120,6 +137,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "s3": self.s3,
             "kubernetes": self.kubernetes,
             "node": self.node,
+            "engine": self.engine,
         }
         return parts[name]
 

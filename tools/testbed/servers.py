@@ -6,6 +6,7 @@ from typing import Protocol
 from tools.testbed.builds import Say
 from tools.testbed.cassandra.room import CassandraRoom
 from tools.testbed.description import Part, ServerName
+from tools.testbed.engine.room import EngineRoom
 from tools.testbed.kubernetes.node.room import NodeRoom
 from tools.testbed.kubernetes.room import KubernetesRoom
 from tools.testbed.places import Places
@@ -41,7 +42,8 @@ SERVERS: Mapping[ServerName, Server] = {
     "s3": S3Room(),
     "kubernetes": KubernetesRoom(),
     "node": NodeRoom(),
+    "engine": EngineRoom(),
 }
 
-ON_REQUEST = frozenset[ServerName]({"node"})
+ON_REQUEST = frozenset[ServerName]({"node", "engine"})
 """Those that start only when they are named: not every machine can have them."""

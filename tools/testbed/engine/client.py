@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.testbed.builds import run
+from tools.testbed.description import read_description
 from tools.testbed.errors import TestbedError
+from tools.testbed.places import Places
 
 # An engine that is busy with builds answers slowly; one that is not there refuses at once.
 _ASKED_SECONDS = 30.0
@@ -62,30 +64,60 @@ class Docker(NamedTuple):
         return bool(await self("image", "ls", "--quiet", image))
 
 
-def client(host: str = "") -> Docker:
+def engine(places: Places) -> Docker:
+    """Return a client of the testbed's own engine, or else of the one that answers here.
+
+    Raises:
+        TestbedError: as `client` does.
+    """
+    own = read_description(places).engine
+    return client(own.host, own.client) if own else client()
+
+
+def engine_of_others(places: Places) -> str:
+    """Return where an engine answers that is not the testbed's own; empty where none does."""
+    if read_description(places).engine is not None:
+        return ""
+    return _named() if answers() else ""
+
+
+def answers(host: str = "", program: str = "") -> bool:
+    """Tell whether an engine answers; the arguments are those of `client`."""
+    environment = {"DOCKER_HOST": host} if host else {}
+    return any(_said(one, environment, "{{.Server.Version}}") for one in _programs(program))
+
+
+def client(host: str = "", program: str = "") -> Docker:
     """Return a client of an engine that answers.
 
     Args:
         host: The engine's address; empty: what DOCKER_HOST says, or the default.
+        program: The client; empty: the first one on the path that can build.
 
     Raises:
         TestbedError: No engine answers, or no client can build; says which.
     """
     environment = {"DOCKER_HOST": host} if host else {}
-    programs = list(_programs())
+    programs = list(_programs(program))
     if not programs:
         raise TestbedError("there is no docker on the path")
-    if not any(_said(program, environment, "{{.Server.Version}}") for program in programs):
-        named = host or os.environ.get("DOCKER_HOST") or "the default socket"
-        raise TestbedError(f"no Docker engine answers at {named}")
-    for program in programs:
-        if docker := _building(program, environment):
+    if not answers(host, program):
+        raise TestbedError(f"no Docker engine answers at {_named(host)}")
+    for one in programs:
+        if docker := _building(one, environment):
             return docker
     raise TestbedError("no docker on the path can build: one from 23 on needs the plug-in buildx")
 
 
-def _programs() -> Iterator[str]:
+def _named(host: str = "") -> str:
+    return host or os.environ.get("DOCKER_HOST") or "the default socket"
+
+
+def _programs(program: str = "") -> Iterator[str]:
     """Go through all clients: the first one on the path may be one that can't build."""
+    if program:
+        yield program
+        return
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         if found := shutil.which("docker", path=folder):
             yield found
