@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from nexus_core.domain import endings, stuck, verdicts
@@ -97,3 +98,44 @@ def test_every_make_target_that_a_page_names_exists() -> None:
     }
     assert len(named) > 20
     assert [name for name in named if name[1] not in targets] == []
+
+
+def events_in_code() -> dict[str, set[str]]:
+    """Return the events of the log, each with the levels at which it is written in place."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="info" | "warning" | "error" | "exception" as level),
+                    args=[ast.Constant(value=str(event)), *_],
+                ):
+                    found[event].add(level)
+    return found
+
+
+def events_in_docs() -> set[str]:
+    page = (DOCS / "how-to/watch-nexus.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`.+?`) \| (?:debug|info|warning|error)\b", page, re.MULTILINE)
+    return {event for row in rows for event in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_event_that_warns_is_told_and_every_told_one_is_written() -> None:
+    warning = {event for event, levels in events_in_code().items() if levels - {"info"}}
+    told = events_in_docs()
+    assert len(warning) > 30
+    assert warning - told == set()
+    code = "".join(source.read_text("utf-8") for source in SOURCES)
+    assert [event for event in told if f'"{event}"' not in code] == []
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    page = (DOCS / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w/]+\.py|(?:\w+/)+)`", page))
+    assert len(named) > 40
+    paths = [
+        f"/{path.relative_to(REPOSITORY)}{'/' if path.is_dir() else ''}"
+        for folder in ("deploy", "libs", "services", "tools")
+        for path in (REPOSITORY / folder).rglob("*")
+    ]
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in paths)] == []
