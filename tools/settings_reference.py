@@ -45,8 +45,8 @@ In the environment the same setting is `NEXUS__S3_BUFFER__BUFFER_CONFIG__WORKERS
 separated by commas there. Durations are written as Go writes them (`100ms`, `30s`, `1h30m`), sizes
 as Kubernetes does (`500Mi`, `1Gi`).
 
-`nexus-schema` reads the same file and environment, and of it what leads to the checkpoint store. This
-page and `deploy/settings.example.yaml` are written from the code.
+`nexus-schema` reads the same file and environment, and of it what leads to the checkpoint store.
+This page and `deploy/settings.example.yaml` are written from the code.
 
 An unknown `NEXUS__…` variable or key stops the start with its name, and so does a bad value:
 [why](../decisions/0011-settings-in-one-loader.md). What is not said keeps
