@@ -139,3 +139,13 @@ def test_every_file_that_the_architecture_names_is_there() -> None:
         for path in (REPOSITORY / folder).rglob("*")
     ]
     assert [name for name in named if not any(path.endswith(f"/{name}") for path in paths)] == []
+
+
+def test_every_variable_that_a_page_names_exists() -> None:
+    lists = (DOCS / "reference/settings.md", DOCS / "reference/template.md")
+    known = {name for page in lists for name in re.findall(r"`(NEXUS__\w+)`", page.read_text())}
+    named = {
+        name for page in PAGES for name in re.findall(r"\bNEXUS__\w+", page.read_text("utf-8"))
+    }
+    assert len(named) > 50
+    assert named - known == {"NEXUS__DATAPATH"}, "but for the mistake that a page shows"
