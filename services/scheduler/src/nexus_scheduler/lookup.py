@@ -1,19 +1,18 @@
 """Answering what became of runs."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
 from msgspec import UNSET
 
 from nexus_core.aio.wake import woken
 from nexus_core.domain.acceptance import payload_serialization
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint
-from nexus_core.domain.data_urls import Door, SignedUrls
 from nexus_core.domain.errors import NotFoundError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
 from nexus_core.operations.payload_places import PayloadPlaces
 from nexus_core.ports.payload_store import Content, PayloadStore
+from nexus_scheduler.client_urls import ClientUrls
 from nexus_scheduler.errors import NoPayloadError
 from nexus_scheduler.parts import SchedulerParts
 from nexus_scheduler.waiters import Waiters
@@ -24,28 +23,18 @@ from nexus_scheduler.wire import RunResult
 _FIRST_POLL = 0.5
 _LONGEST_POLL = 5.0
 
-_DOORS = {Content.PAYLOAD: Door.PAYLOADS, Content.RESULT: Door.RESULTS}
-
 
 class Lookup:
     """Reads runs for clients."""
 
-    def __init__(
-        self,
-        parts: SchedulerParts,
-        waiters: Waiters,
-        url_valid_for: timedelta,
-        public_urls: SignedUrls | None = None,
-    ) -> None:
-        """Hand out URLs of the stores' own choice, or `public_urls` where clients need others."""
+    def __init__(self, parts: SchedulerParts, waiters: Waiters, urls: ClientUrls) -> None:
         self._store = parts.store
         self._index = parts.index
         self._payloads = parts.payloads
         self._places = PayloadPlaces(parts.payloads, parts.buffered_payloads)
         self._clock = parts.clock
         self._waiters = waiters
-        self._url_valid_for = url_valid_for
-        self._public_urls = public_urls
+        self._urls = urls
 
     async def checkpoint(self, key: RunKey) -> Checkpoint:
         """Return what is recorded of a run.
@@ -59,22 +48,27 @@ class Lookup:
         return checkpoint
 
     async def result(
-        self, key: RunKey, wait: float = 0.0, has_left: Callable[[], bool] = lambda: False
+        self,
+        key: RunKey,
+        host: str,
+        wait: float = 0.0,
+        has_left: Callable[[], bool] = lambda: False,
     ) -> RunResult:
         """Return the result of a run; wait up to `wait` seconds for it to finish.
 
+        `host` is where it was asked for, as the request says: the URL of the result is for there.
         `has_left` tells whether who asked is gone; then this ends too, seconds later at most.
 
         Raises:
             NotFoundError: there is no such run.
         """
         found = self._finished(key, wait, has_left) if wait else self.checkpoint(key)
-        return await self._present(await found)
+        return await self._present(await found, host)
 
-    async def tagged(self, tag: str) -> Sequence[RunResult]:
-        """Return the results of all runs with a tag, newest first."""
+    async def tagged(self, tag: str, host: str) -> Sequence[RunResult]:
+        """Return the results of all runs with a tag, newest first; `host` as for one."""
         found = await self._index.tagged(tag)
-        return [await self._present(checkpoint, name_algorithm=True) for checkpoint in found]
+        return [await self._present(checkpoint, host, name_algorithm=True) for checkpoint in found]
 
     async def retag(self, key: RunKey, tag: str) -> None:
         """Give a run another tag.
@@ -98,8 +92,8 @@ class Lookup:
             )
         return job
 
-    async def payload_url(self, key: RunKey) -> str:
-        """Return a URL to the payload that is valid from now on.
+    async def payload_url(self, key: RunKey, host: str) -> str:
+        """Return a URL to the payload that is valid from now on, for who asked at `host`.
 
         Raises:
             NotFoundError: there is no such run.
@@ -112,7 +106,9 @@ class Lookup:
         payloads = self._places.of(payload_serialization(checkpoint.applied_configuration))
         if checkpoint.lifecycle_stage.finished and await self._is_gone(key, payloads):
             raise NoPayloadError(f"the payload of run {key} was removed: its time is over")
-        return await self._url(payloads, Content.PAYLOAD, key, checkpoint.content_hash)
+        return await self._urls.download(
+            payloads, Content.PAYLOAD, key, host, checkpoint.content_hash
+        )
 
     async def _is_gone(self, key: RunKey, payloads: PayloadStore) -> bool:
         """Tell whether a payload that was stored is there no more; asked of finished runs alone."""
@@ -134,30 +130,22 @@ class Lookup:
                 finished.clear()
                 poll = min(2 * poll, _LONGEST_POLL)
 
-    async def _present(self, checkpoint: Checkpoint, *, name_algorithm: bool = False) -> RunResult:
+    async def _present(
+        self, checkpoint: Checkpoint, host: str, *, name_algorithm: bool = False
+    ) -> RunResult:
         completed = checkpoint.lifecycle_stage is Stage.COMPLETED
         failed = checkpoint.lifecycle_stage.finished and not completed
         return RunResult(
             request_id=checkpoint.id,
             status=checkpoint.lifecycle_stage,
-            result_uri=await self._result_url(checkpoint) if completed else "",
+            result_uri=await self._result_url(checkpoint, host) if completed else "",
             run_error_message=checkpoint.algorithm_failure_cause if failed else "",
             algorithm_name=checkpoint.algorithm if name_algorithm else UNSET,
         )
 
-    async def _result_url(self, checkpoint: Checkpoint) -> str:
+    async def _result_url(self, checkpoint: Checkpoint, host: str) -> str:
         """Return the recorded URI, or a signed URL where it names what was uploaded here."""
         uri = checkpoint.result_uri
         if uri and uri == self._payloads.uri(Content.RESULT, checkpoint.key):
-            return await self._url(self._payloads, Content.RESULT, checkpoint.key)
+            return await self._urls.download(self._payloads, Content.RESULT, checkpoint.key, host)
         return uri
-
-    async def _url(
-        self, payloads: PayloadStore, content: Content, key: RunKey, content_hash: str = ""
-    ) -> str:
-        valid_for = self._url_valid_for
-        if self._public_urls is None:
-            return await payloads.download_url(content, key, valid_for, content_hash)
-        return self._public_urls.make(
-            _DOORS[content], key, now=self._clock.now(), valid_for=valid_for, checksum=content_hash
-        )

@@ -20,6 +20,7 @@ from nexus_core.web.endpoints import Family, add_family
 from nexus_core.web.probes import Health, add_probes
 from nexus_core.web.server import listening, url_of
 from nexus_scheduler.cancel import Canceller
+from nexus_scheduler.client_urls import ClientUrls
 from nexus_scheduler.explain import Explainer
 from nexus_scheduler.intake import Intake
 from nexus_scheduler.lane_samples import LaneSampler
@@ -188,16 +189,16 @@ class _Scheduler:
         return Handlers(
             Submitter(parts, self.queue, metrics, identity, self._intake),
             Canceller(parts, self.queue, self._settler),
-            Lookup(
-                parts,
-                self.waiters,
-                valid_for,
-                parts.urls.at(settings.public_url) if settings.public_url else None,
-            ),
+            Lookup(parts, self.waiters, self._client_urls(valid_for)),
             parts.index,
             settings.max_payload_size,
             settings.body_timeout,
         )
+
+    def _client_urls(self, valid_for: timedelta) -> ClientUrls:
+        settings = self._settings
+        public = self.parts.urls.at(settings.public_url) if settings.public_url else None
+        return ClientUrls(self.parts.clock, valid_for, settings.scheduler_url, public)
 
     def _watch(self) -> Health:
         """Require what accepting takes; a cluster that is away keeps its queue waiting, no more."""

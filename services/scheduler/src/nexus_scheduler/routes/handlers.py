@@ -66,18 +66,20 @@ class Handlers:
 
     async def result(self, request: web.Request) -> web.Response:
         """Tell what became of a run."""
-        return json_response(await self._lookup.result(requests.run_key(request)))
+        return json_response(await self._lookup.result(requests.run_key(request), request.host))
 
     async def awaited_result(self, request: web.Request) -> web.Response:
         """Tell what became of a run, once it has finished or `wait` is over."""
         key, wait = requests.run_key(request), requests.wait_seconds(request)
         # The handlers of others go on when their client leaves: what they began, they finish.
-        result = await self._lookup.result(key, wait, lambda: request.transport is None)
+        result = await self._lookup.result(
+            key, request.host, wait, lambda: request.transport is None
+        )
         return json_response(result)
 
     async def tagged(self, request: web.Request) -> web.Response:
         """Tell what became of the runs with a tag."""
-        return json_response(await self._lookup.tagged(requests.tag_of(request)))
+        return json_response(await self._lookup.tagged(requests.tag_of(request), request.host))
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Show all that is recorded of a run."""
@@ -104,7 +106,7 @@ class Handlers:
 
     async def payload(self, request: web.Request) -> web.Response:
         """Lead to the payload of a run."""
-        url = await self._lookup.payload_url(requests.run_key(request))
+        url = await self._lookup.payload_url(requests.run_key(request), request.host)
         return web.Response(status=302, headers={"Location": url}, text="")
 
     async def runs(self, request: web.Request) -> web.Response:
