@@ -28,7 +28,7 @@ class ClientUrls:
     def __init__(
         self, clock: Clock, valid_for: timedelta, scheduler_url: str, public: SignedUrls | None
     ) -> None:
-        """Take what makes URLs for those who asked elsewhere; None: they get those of algorithms."""
+        """Take what makes URLs for who asked elsewhere; None: these get those of algorithms."""
         self._clock = clock
         self._valid_for = valid_for
         self._scheme = urlsplit(scheduler_url).scheme

@@ -130,8 +130,8 @@ class ServiceSettings(Section, frozen=True):
     scheduler_url: str = "http://127.0.0.1:8080"
     """Where algorithms and clients reach the scheduler."""
     public_url: str = ""
-    """Where clients reach the scheduler that don't reach it at `scheduler-url`: URLs of payloads and
-    results in answers to them lead there. Empty: they are those of algorithms."""
+    """Where clients reach the scheduler that don't reach it at `scheduler-url`: URLs of payloads
+    and results in answers to them lead there. Empty: they are those of algorithms."""
     receiver_url: str = "http://127.0.0.1:8081"
     """Where algorithms reach the receiver."""
     runtime_namespace: str = "nexus"
