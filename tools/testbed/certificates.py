@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from tools.testbed.ports import LOOPBACK
 
-_SERVER_NAMES = ("localhost", LOOPBACK)
+SERVER_NAMES = ("localhost", LOOPBACK)
+"""Of a server on this machine."""
 
 
 class Certificate(NamedTuple):
@@ -45,7 +46,7 @@ class Authority:
         self,
         name: str,
         *,
-        identities: tuple[str, ...] = _SERVER_NAMES,
+        identities: tuple[str, ...] = SERVER_NAMES,
         organization: str | None = None,
         expired: bool = False,
     ) -> Certificate:

@@ -45,7 +45,7 @@ async def go_program(  # noqa: PLR0913 - what is built, where to, and how
         command = [tool("go", f"Go {go} or newer"), "build", *flags, *_FLAGS, "-o", program]
         if gives_way:
             command.insert(0, tool("nice", "coreutils"))
-        say(f"building {program} from source")
+        say(f"building {name} from source")
         # A copy, so that nothing is written beside ours.
         for file in files:
             shutil.copy(file, draft)

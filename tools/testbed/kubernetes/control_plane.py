@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 from tools.testbed.builds import Say
-from tools.testbed.certificates import Authority, Certificate
+from tools.testbed.certificates import SERVER_NAMES, Authority, Certificate
 from tools.testbed.kubernetes import flags, kubeconfig
 from tools.testbed.kubernetes.api import DEFAULT_SECONDS, Api
 from tools.testbed.kubernetes.binaries import Binaries, install
@@ -14,6 +14,9 @@ from tools.testbed.processes import Process, start, stop_all, until_ready
 
 ADMINISTRATORS = "system:masters"
 """The group that an API server lets do anything."""
+
+OWN_NAME = "kubernetes"
+"""What every API server is called in its own cluster; its certificate says so, too."""
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 5.0
@@ -46,7 +49,7 @@ class ControlPlane:
         )
         self.secrets = flags.Secrets(
             self.authority.certificate,
-            self.authority.issue("kube-apiserver"),
+            self.authority.issue("kube-apiserver", identities=(*SERVER_NAMES, OWN_NAME)),
             self.authority.issue("service-accounts"),
         )
         self.administrator = self.authority.issue("administrator", organization=ADMINISTRATORS)

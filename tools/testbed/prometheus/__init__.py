@@ -1,1 +1,1 @@
-"""Prometheus' tool that checks rules and runs their tests; no server of it."""
+"""Prometheus: the tool that checks rules and runs their tests; and the server, for images."""

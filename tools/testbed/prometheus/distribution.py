@@ -1,19 +1,29 @@
-"""Building promtool from the Go modules that `go.mod` names."""
+"""Building promtool and the server from the Go modules that `go.mod` names."""
 
 from pathlib import Path
 
 from tools.testbed.builds import Say
 from tools.testbed.go_programs import go_program
 
-_PROGRAM = "github.com/prometheus/prometheus/cmd/promtool"
+_PROMTOOL = "github.com/prometheus/prometheus/cmd/promtool"
+_SERVER = "github.com/prometheus/prometheus/cmd/prometheus"
 
 
 async def program(cache: Path, say: Say) -> Path:
     """Return the path of promtool; see `go_program`."""
+    return await _built(cache, _PROMTOOL, say)
+
+
+async def server(cache: Path, say: Say) -> Path:
+    """Return the path of the server, which has an API and no pages for people; see `go_program`."""
+    return await _built(cache, _SERVER, say)
+
+
+async def _built(cache: Path, package: str, say: Say) -> Path:
     return await go_program(
         cache,
-        "promtool",
-        _PROGRAM,
+        package.rpartition("/")[2],
+        package,
         Path(__file__).parent,
         say,
         go="1.26",
