@@ -41,7 +41,7 @@ demo: $(READY) ## Submit the travelling-salesman example to a running `make run`
 
 .PHONY: test
 test: $(READY) ## All tests that need no servers
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not integration" $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not integration and not engine" $(ARGS)
 
 # On a laptop that lacks what a server is built with, the tests that need it are skipped.
 .PHONY: test-integration
@@ -107,12 +107,21 @@ testbed-status: $(READY) ## Tell which of those servers run
 
 # REGISTRY and TAG change their names, BUILD_IMAGE and BASE_IMAGE what they are made in and upon.
 .PHONY: images
-images: $(READY) ## Build the images of the services: make images ARGS='scheduler' for one
-	@$(BIN)/python -m tools.images build $(ARGS)
+images: $(READY) ## Build the images of the services: make images SERVICES='scheduler' for one
+	@$(BIN)/python -m tools.testbed up engine --if-possible
+	@$(BIN)/python -m tools.images build $(SERVICES)
+
+.PHONY: images-test
+images-test: images ## Start each image on a Docker engine, talk to it, let it have bad days
+	@$(BIN)/python -m pytest -n 2 -m engine tests/images $(ARGS)
+
+.PHONY: sbom
+sbom: images ## List what is in each image, packages with versions and licences: dist/sbom
+	@$(BIN)/python -m tools.images sbom $(SERVICES)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches; keeps ./.nexus, where your runs are
-	rm -rf $(VENV) dist/docs dist/.docs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist/docs dist/.docs dist/sbom .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 .PHONY: help
 help: ## Show this

@@ -10,7 +10,12 @@ from support.clock import ManualClock
 from support.services import World, open_world
 from support.trouble import Trouble
 
-pytest_plugins = ["support.testbed", "support.cassandra_stores", "support.every_store"]
+pytest_plugins = [
+    "support.testbed",
+    "support.helm",
+    "support.cassandra_stores",
+    "support.every_store",
+]
 
 # A busy machine would fail sound code by the clock; what hangs, the timeout of all tests ends.
 settings.register_profile("nexus", deadline=None)

@@ -1,4 +1,4 @@
-"""The command line: `python -m tools.images build [scheduler …]`."""
+"""The command line: `python -m tools.images build|sbom [scheduler …]`."""
 
 import argparse
 import asyncio
@@ -6,26 +6,33 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tools.images.bases import bases
-from tools.images.building import SERVICES, Plan, version_of
+from tools.images.building import REPOSITORY, SERVICES, Plan, image_of, version_of
+from tools.images.contents import export
+from tools.images.sbom import bill
 from tools.testbed.builds import Say
 from tools.testbed.engine.client import engine
 from tools.testbed.errors import TestbedError
 from tools.testbed.places import Places
 
+_BILLS = REPOSITORY / "dist/sbom"
+
 
 def main() -> int:
     """Do what the command line says. Returns the exit code: 1 when something was not done."""
     parser = argparse.ArgumentParser(prog="python -m tools.images", description=__doc__)
-    parser.add_argument("command", choices=["build"])
+    parser.add_argument("command", choices=["build", "sbom"])
     # No `choices`: argparse checks the empty list against them.
     parser.add_argument("service", nargs="*", help=f"{', '.join(SERVICES)}; all by default")
     arguments = parser.parse_args()
     if unknown := set(arguments.service) - set(SERVICES):
         parser.error(f"no such service: {', '.join(sorted(unknown))}")
     try:
-        asyncio.run(_build(arguments.service or SERVICES, partial(print, flush=True)))
+        act = _build if arguments.command == "build" else _list
+        asyncio.run(act(arguments.service or SERVICES, partial(print, flush=True)))
     except TestbedError as error:
         print(error, file=sys.stderr)
         return 1
@@ -47,6 +54,19 @@ async def _build(services: Sequence[str], say: Say) -> None:
     # One after the other: what they share is built once, by the first.
     for service in services:
         await plan.build(service, say)
+
+
+async def _list(services: Sequence[str], say: Say) -> None:
+    """Write what is in the images that were built, a file each."""
+    docker, version = engine(Places.from_environment()), await version_of()
+    _BILLS.mkdir(parents=True, exist_ok=True)
+    for service in services:
+        image, file = image_of(service, version.version, os.environ), _BILLS / f"{service}.cdx.json"
+        with TemporaryDirectory() as folder:
+            archive = Path(folder) / "image.tar"
+            await export(docker, image, archive)
+            file.write_text(bill(service, version, archive))
+        say(f"{image}: {file.relative_to(REPOSITORY)}")
 
 
 if __name__ == "__main__":

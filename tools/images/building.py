@@ -48,19 +48,14 @@ class Plan(NamedTuple):
     environment: Mapping[str, str]
     log: Path
 
-    def image(self, service: str) -> str:
-        """Return the name of a service's image; `REGISTRY` and `TAG` change it."""
-        registry = self.environment.get("REGISTRY", "").rstrip("/")
-        tag = self.environment.get("TAG") or self.version.version
-        return f"{registry}/nexus-{service}:{tag}".lstrip("/")
-
     async def build(self, service: str, say: Say) -> None:
         """Build the image of a service.
 
         Raises:
             TestbedError: it could not be built; shows the end of the log.
         """
-        image, arguments = self.image(service), self._arguments(service)
+        image = image_of(service, self.version.version, self.environment)
+        arguments = self._arguments(service)
         with TemporaryDirectory() as folder:
             secrets = _secrets(Path(folder), self.environment)
             await self.docker.build(
@@ -86,6 +81,12 @@ class Plan(NamedTuple):
             "REVISION": self.version.revision,
             "CREATED": self.version.created,
         }
+
+
+def image_of(service: str, version: str, environment: Mapping[str, str]) -> str:
+    """Return the name of a service's image; `REGISTRY` and `TAG` of the environment change it."""
+    registry = environment.get("REGISTRY", "").rstrip("/")
+    return f"{registry}/nexus-{service}:{environment.get('TAG') or version}".lstrip("/")
 
 
 async def version_of() -> Version:

@@ -39,6 +39,8 @@ def main() -> int:
     places = Places.from_environment()
     if arguments.command == "up":
         names = [name for name in names if not _left_out(name, places, arguments.if_possible)]
+        if not names:
+            return 0
     testbed = Testbed(places, SERVERS, partial(print, flush=True))
     try:
         if arguments.command == "status":

@@ -19,6 +19,7 @@ _READY_SECONDS = 60.0
 # Containers that don't end when they are asked to; `down` waits three times as long for the engine.
 _STOP_SECONDS = 5
 _SETTINGS = "engine.json"
+_DEFAULT_BRIDGE = Path("/sys/class/net/docker0")
 
 
 class Programs(NamedTuple):
@@ -103,10 +104,11 @@ def _command(folder: Path, data: Path, parts: Programs) -> Sequence[str]:
         f"--pidfile={data}/engine.pid",
         # Instead of the system's, which are another engine's.
         f"--config-file={folder}/{_SETTINGS}",
-        # Firewall and default bridge may be another's. Each network has a bridge of its own.
+        # The firewall may be another's. Each network has a bridge of its own.
         "--iptables=false",
         "--ip6tables=false",
         "--ip-masq=false",
-        "--bridge=none",
+        # Told to have no default bridge, an engine deletes what is called so: another's.
+        *(() if _DEFAULT_BRIDGE.exists() else ("--bridge=none",)),
         f"--shutdown-timeout={_STOP_SECONDS}",
     ]
