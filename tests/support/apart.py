@@ -18,6 +18,7 @@ from support.caller import (
     start_service,
 )
 from support.doomed_service import MODULE, doom
+from support.release import THIS_RELEASE, InstalledRelease
 
 
 class Apart(Caller):
@@ -28,6 +29,8 @@ class Apart(Caller):
         self.urls = {service: f"http://{host}:{port}" for service, port in ports.items()}
         super().__init__(self.urls["SCHEDULER"], session)
         self.processes: dict[str, asyncio.subprocess.Process] = {}
+        self.releases: dict[str, InstalledRelease] = {}
+        """Which release of a service is started, where it is not this one's."""
         self._ports = ports
         self._shared = {
             "NEXUS__LISTEN__HOST": host,
@@ -43,11 +46,17 @@ class Apart(Caller):
         port = {"NEXUS__LISTEN__PORT": str(self._ports[service])}
         return {**inherited_environment(), **self._shared, **port, **settings}
 
+    def release_of(self, service: str) -> InstalledRelease:
+        """Return the release of a service that is started."""
+        return self.releases.get(service, THIS_RELEASE)
+
     async def start(self, *services: str, **settings: str) -> None:
         """Start some services and wait until they are ready."""
         for service in services:
             self.processes[service] = await start_service(
-                f"nexus_{service.lower()}", self.environment(service, settings)
+                f"nexus_{service.lower()}",
+                self.environment(service, settings),
+                self.release_of(service).python,
             )
         for service in services:
             await self.ready(self.urls[service], self.processes[service])

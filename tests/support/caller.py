@@ -42,10 +42,12 @@ def inherited_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("NEXUS")}
 
 
-async def start_service(module: str, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """Start one of the deployables as a process of its own."""
+async def start_service(
+    module: str, environment: dict[str, str], python: Path = Path(sys.executable)
+) -> asyncio.subprocess.Process:
+    """Start one of the deployables as a process of its own, by an interpreter that has it."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
+        python,
         "-m",
         module,
         cwd=REPOSITORY,

@@ -50,7 +50,7 @@ class Deployment(Apart):
 
     def environment(self, service: str, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the environment that a service is started in."""
-        own = _PATIENCE if service == "SUPERVISOR" else {}
+        own = self.release_of(service).known(_PATIENCE) if service == "SUPERVISOR" else {}
         return super().environment(service, {**own, **settings})
 
     async def start(self, *services: str, **settings: str) -> None:

@@ -17,6 +17,7 @@ from support.caller import (
     start_service,
 )
 from support.doomed_service import MODULE, doom
+from support.release import THIS_RELEASE
 
 
 class Standalone(Caller):
@@ -26,6 +27,8 @@ class Standalone(Caller):
         self.host, self.ports = own_host(), own_ports()
         super().__init__(f"http://{self.host}:{self.ports['SCHEDULER']}", session)
         self.folder = folder
+        self.release = THIS_RELEASE
+        """The one that is started."""
         self.process: asyncio.subprocess.Process | None = None
 
     def environment(self, **settings: str) -> dict[str, str]:
@@ -34,7 +37,7 @@ class Standalone(Caller):
             "NEXUS__DATA_PATH": str(self.folder / "data"),
             "NEXUS__LOG_LEVEL": "warning",
             # Jobs fail here when they are seconds old, and are to go all the same.
-            "NEXUS__SWEEP__JOB_KEPT_FOR": "0s",
+            **self.release.known({"NEXUS__SWEEP__JOB_KEPT_FOR": "0s"}),
         }
         for service, port in self.ports.items():
             own[f"NEXUS__{service}__LISTEN__HOST"] = self.host
@@ -43,7 +46,9 @@ class Standalone(Caller):
 
     async def start(self, **settings: str) -> None:
         """Start it, and wait until it is ready."""
-        self.process = await start_service("nexus_standalone", self.environment(**settings))
+        environment = self.environment(**settings)
+        python = self.release.python
+        self.process = await start_service("nexus_standalone", environment, python)
         await self.ready(self.url, self.process)
 
     async def start_doomed(self, point: str, visit: int = 1, /, **settings: str) -> None:

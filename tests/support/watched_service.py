@@ -73,11 +73,15 @@ def _says(troubles: Mapping[str, str], expected: Mapping[str, Sequence[str]]) ->
 
 @asynccontextmanager
 async def a_watched_service(
-    name: str, settings: Mapping[str, str], folder: Path, *before: str
+    name: str,
+    settings: Mapping[str, str],
+    folder: Path,
+    *before: str,
+    python: Path = Path(sys.executable),
 ) -> AsyncIterator[WatchedService]:
     """Start `nexus_<name>`; what it prints goes to a file in the folder. Ends it in any case.
 
-    `before` is a command that is to run it, such as `nice`.
+    `before` is a command that is to run it, such as `nice`; `python` one that has the service.
     """
     host, port = own_host(), own_ports()["SCHEDULER"]
     log = folder / f"{name}.log"
@@ -92,7 +96,7 @@ async def a_watched_service(
     with log.open("wb") as printed:
         process = await asyncio.create_subprocess_exec(
             *before,
-            sys.executable,
+            python,
             "-m",
             f"nexus_{name}",
             cwd=REPOSITORY,
