@@ -34,8 +34,8 @@ OURS = "ours"
 class CountedDatabase(SqliteDatabase):
     """Counts the operations that it is asked for."""
 
-    def __init__(self, writes: Lane, lookups: Lane, lists: Lane) -> None:
-        super().__init__(writes, lookups, lists)
+    def __init__(self, path: Path, writes: Lane, lookups: Lane, lists: Lane) -> None:
+        super().__init__(path, writes, lookups, lists)
         self.operations = 0
 
     async def write(self, operation: Operation[T]) -> T:

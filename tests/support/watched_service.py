@@ -78,10 +78,12 @@ async def a_watched_service(
     folder: Path,
     *before: str,
     python: Path = Path(sys.executable),
+    module: str = "",
 ) -> AsyncIterator[WatchedService]:
     """Start `nexus_<name>`; what it prints goes to a file in the folder. Ends it in any case.
 
-    `before` is a command that is to run it, such as `nice`; `python` one that has the service.
+    `before` is a command that is to run it, such as `nice`; `python` one that has the service, and
+    `module` another way to start it.
     """
     host, port = own_host(), own_ports()["SCHEDULER"]
     log = folder / f"{name}.log"
@@ -98,7 +100,7 @@ async def a_watched_service(
             *before,
             python,
             "-m",
-            f"nexus_{name}",
+            module or f"nexus_{name}",
             cwd=REPOSITORY,
             env=environment,
             stdout=printed,

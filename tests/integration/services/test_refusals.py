@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from support.caller import inherited_environment
 from support.cassandra import drop_keyspace, make_keyspace
 from support.deployment import Servers
 from support.kubeconfigs import a_kubeconfig
+from support.small_disk import SmallDisk
 from support.watched_service import WatchedService, a_watched_service
 
 pytestmark = pytest.mark.integration
@@ -371,45 +371,26 @@ async def test_a_template_that_leads_nowhere_is_refused_by_the_name_that_is_wron
     assert "workgroup 'nobody'" in workgroup.text
 
 
-# A disk of the process' own, which is gone with it.
-_SMALL_DISK = ("unshare", "--map-root-user", "--mount", "sh", "-c")
-_MOUNT = 'mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"'
-
-
 async def test_a_full_disk_refuses_runs_until_there_is_room_again(
     servers: Servers, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    small = (*_SMALL_DISK, _MOUNT, str(disk))
-    if subprocess.run([*small, "true"], check=False, capture_output=True).returncode:  # noqa: S603, ASYNC221 - short, and before anything runs
-        pytest.skip("this machine lets nobody mount a file system of their own")
-    settings = servers.settings() | _a_catalogue(tmp_path / "manifests")
-    settings |= {f"{_S3}PAYLOAD_STORAGE_PATH": f"{disk}/payloads", "NEXUS__SIGNING__SECRET": "s"}
-    async with a_watched_service("scheduler", settings, tmp_path, *small) as service:
+    disk = SmallDisk(tmp_path / "disk", "4m")
+    payloads = {f"{_S3}PAYLOAD_STORAGE_PATH": f"{disk.folder}/payloads"}
+    settings = servers.settings() | _a_catalogue(tmp_path / "manifests") | payloads
+    settings |= {"NEXUS__SIGNING__SECRET": "s"}
+    async with a_watched_service("scheduler", settings, tmp_path, *disk.command) as service:
         await service.comes_to_say({}, session)
         assert (await _submit(session, service, "on-shard-0")).status == 202
-        filler = Path(f"/proc/{service.process.pid}/root{disk}/filler")
-        _fill(filler)
+        disk.fill(service.process.pid)
         refused = await _submit(session, service, "on-shard-0", 20_000)
         assert refused.status == 503
         assert refused.retry_after
         assert "No space left on device" in refused.text
-        await service.comes_to_say({"payload-store": [str(disk), "no space left"]}, session)
-        _make_room(filler)
+        await service.comes_to_say({"payload-store": [str(disk.folder), "no space left"]}, session)
+        disk.make_room(service.process.pid)
         await service.comes_to_say({}, session)
         assert (await _submit(session, service, "on-shard-0", 20_000)).status == 202
         assert await service.stop() == 0
-
-
-def _fill(file: Path) -> None:
-    with file.open("wb", buffering=0) as filler, suppress(OSError):
-        while True:
-            filler.write(bytes(4096))
-
-
-def _make_room(file: Path) -> None:
-    file.unlink()
 
 
 async def test_what_is_mended_is_taken_up_without_a_restart(

@@ -51,7 +51,8 @@ def commit_together(cursor: sqlite3.Cursor, operations: Sequence[Operation[Any]]
         )
         return _one_by_one(cursor, operations)
     except sqlite3.Error as error:
-        _logger.warning("sqlite commit failed", size=len(operations), error=str(error))
+        # Whoever waits says it in words of its own, once; here it would be a line for each.
+        _logger.debug("sqlite commit failed", size=len(operations), error=str(error))
         return [error] * len(operations)
 
 

@@ -1,5 +1,6 @@
 """One SQLite file, open: a thread that writes, and threads that read beside it."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Self, TypeVar
 from nexus_core.adapters.sqlite.batches import Operation, Serve, answer_each, commit_together
 from nexus_core.adapters.sqlite.connection import connect
 from nexus_core.adapters.sqlite.lane import Lane
+from nexus_core.domain.errors import UnavailableError
 
 T = TypeVar("T")
 
@@ -24,7 +26,8 @@ class SqliteDatabase:
     Lookups by key have a thread of their own, so that a long list does not hold them up.
     """
 
-    def __init__(self, writes: Lane, lookups: Lane, lists: Lane) -> None:
+    def __init__(self, path: Path, writes: Lane, lookups: Lane, lists: Lane) -> None:
+        self._path = path
         self._writes = writes
         self._lookups = lookups
         self._lists = lists
@@ -59,7 +62,7 @@ class SqliteDatabase:
             writes = await lane("writes", commit_together)
             lookups = await lane("lookups", answer_each)
             lists = await lane("lists", answer_each)
-            yield cls(writes, lookups, lists)
+            yield cls(path, writes, lookups, lists)
 
     async def write(self, operation: Operation[T]) -> T:
         """Run an operation in a transaction; durable when it returns.
@@ -78,5 +81,19 @@ class SqliteDatabase:
         return await self._lists.run(operation)
 
     async def ping(self) -> None:
-        """Return when a transaction can begin and end; raise `UnavailableError` when not."""
-        await self._writes.run(lambda _: None)
+        """Return when a transaction can begin and end, and the disk has room for what is in it.
+
+        Raises:
+            UnavailableError: it can't, or has none.
+        """
+        await self._writes.run(lambda _: _check_room(self._path))
+
+
+def _check_room(path: Path) -> None:
+    try:
+        room = os.statvfs(path).f_bavail
+    except OSError as error:
+        raise UnavailableError(f"{path}: {error.strerror or error}") from error
+    if room == 0:
+        # A little may still fit into the log beside the file, which tells nobody of the rest.
+        raise UnavailableError(f"{path}: no space left on its disk")
