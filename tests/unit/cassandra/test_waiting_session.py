@@ -107,6 +107,34 @@ async def test_a_store_that_is_not_fit_is_closed_and_asked_again(
         await session.ping()
 
 
+async def test_a_store_that_is_not_fit_any_more_is_closed_says_so_and_is_taken_up_again(
+    store: Store, clock: ManualClock
+) -> None:
+    store.trouble = None
+    async with store.open(clock) as session:
+        await session.ping()
+        store.unfit = UnusableError("step 9999_future/post is of a newer release")
+        await clock.advance(30)
+        await until(lambda: store.closed)
+        with pytest.raises(UnusableError, match="of a newer release"):
+            await session.ping()
+        store.unfit = None
+        await clock.advance(60)
+        await until(lambda: session._session)
+        await session.ping()
+
+
+async def test_a_look_that_fails_for_the_moment_closes_nothing(
+    store: Store, clock: ManualClock
+) -> None:
+    store.trouble = None
+    async with store.open(clock) as session:
+        store.unfit = NotReachedError("no answer in time")
+        await clock.advance(300)
+        await session.ping()
+    assert (store.tries, store.closed) == (1, 1)
+
+
 async def test_a_table_that_is_missing_shows_as_the_reason(
     store: Store, clock: ManualClock
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 import structlog
 
-from nexus_core.adapters.cassandra.errors import NotReachedError
+from nexus_core.adapters.cassandra.errors import NotReachedError, UnusableError
 from nexus_core.adapters.cassandra.session import CqlSession, Outcome, Row, Statement, Value, Write
 from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.tasks import BackgroundTasks
@@ -26,6 +26,9 @@ Admit = Callable[[CqlSession], Awaitable[None]]
 # the driver itself comes back to nodes that it lost.
 _SOONEST_SECONDS = 0.5
 _LATEST_SECONDS = 4.0
+
+# Tables are taken away by a person, after the last service that needs them should have ended.
+_LOOK_AGAIN_SECONDS = 30.0
 
 # How long a start waits for the first try, which mostly succeeds; it goes on without it.
 _FIRST_TRY_SECONDS = 20.0
@@ -133,15 +136,31 @@ class WaitingSession:
             await self._clock.sleep(pauses.next())
 
     async def _serve(self, session: CqlSession) -> None:
-        """Let callers have a session, until this is cancelled."""
+        """Let callers have a session, until it is not fit any more, or this is cancelled.
+
+        Raises:
+            UnusableError: it is not fit; says why.
+        """
         log.info("cql store connected", keyspace=self._keyspace)
         self._session = session
         self._tried.set()
         try:
-            await asyncio.get_running_loop().create_future()
+            while True:
+                await self._clock.sleep(_LOOK_AGAIN_SECONDS)
+                await self._look_again(session)
         finally:
             self._session = None
             self._reason = NotReachedError(f"keyspace '{self._keyspace}': is closed")
+
+    async def _look_again(self, session: CqlSession) -> None:
+        """Look whether somebody took away what is needed, such as a later release."""
+        try:
+            await self._admit(session)
+        except UnusableError:
+            raise
+        except UnavailableError as error:
+            # Who uses it finds that out, too, and comes back with the driver.
+            log.debug("cql store not looked at", reason=str(error))
 
     def _note(self, reason: UnavailableError) -> None:
         # The same reason again is no news.
