@@ -7,6 +7,7 @@ from nexus_core.settings.loader import (
     Section,
     SettingsError,
     api_server_address,
+    empty_secrets,
     load,
     setting_names,
     variable_of,
@@ -142,6 +143,19 @@ def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("")
     assert load(Outer, {}, file) == Outer()
+
+
+def test_a_secret_that_is_set_to_nothing_is_found_by_its_variable() -> None:
+    environ = {
+        "NEXUS__CALLBACK__SECRET": "",
+        "NEXUS__API_TOKENS": "",
+        "NEXUS__SIGNING__SECRET": "known",
+        "NEXUS__SCHEDULER_URL": "",
+    }
+
+    found = empty_secrets(load(ServiceSettings, environ), environ)
+
+    assert sorted(found) == ["NEXUS__API_TOKENS", "NEXUS__CALLBACK__SECRET"]
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -24,7 +24,8 @@ FILE_VARIABLE = "NEXUS_CONFIG"
 _PARSED = (Duration, ByteSize, Secret)
 
 # To other settings an empty variable says nothing: charts set all variables that they know.
-_MAY_BE_EMPTY = (str, Secret, tuple[str, ...], tuple[Secret, ...])
+_SECRETS = (Secret, tuple[Secret, ...])
+_MAY_BE_EMPTY = (str, tuple[str, ...], *_SECRETS)
 
 
 class SettingsError(InvalidInputError):
@@ -99,6 +100,23 @@ def keyspaces_key(environ: Mapping[str, str] | None = None) -> tuple[str, str]:
 def variable_of(path: tuple[str, ...]) -> str:
     """Return the environment variable of a setting, such as `NEXUS__S3_BUFFER__REGION`."""
     return PREFIX + "__".join(part.upper().replace("-", "_") for part in path)
+
+
+def empty_secrets(settings: Section, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the variables that are set to nothing, of settings that hold secrets.
+
+    Whoever names a secret means to use it; one whose key is empty is mostly a mistake.
+    """
+    environ = os.environ if environ is None else environ
+    found = {variable_of(path): _held_by(settings, path) for path in setting_names(settings)}
+    return [name for name, kind in found.items() if kind in _SECRETS and environ.get(name) == ""]
+
+
+def _held_by(settings: Section, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - a type
+    *above, last = path
+    for name in above:
+        settings = getattr(settings, _fields(settings)[name].name)
+    return _fields(settings)[last].type
 
 
 def setting_names(section: Section, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

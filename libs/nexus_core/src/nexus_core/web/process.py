@@ -17,7 +17,7 @@ import uvloop
 from nexus_core import __version__
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import NexusError
-from nexus_core.settings.loader import FILE_VARIABLE, load
+from nexus_core.settings.loader import FILE_VARIABLE, empty_secrets, load
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.telemetry.logging import configure_logging
 
@@ -45,6 +45,8 @@ def run_process(name: str, kind: type[S], open_service: OpenService[S]) -> int:
     try:
         settings = load(kind, file=arguments.config)
         configure_logging(name, settings.log_level, settings.log_format)
+        for variable in empty_secrets(settings):
+            log.warning("secret is empty", variable=variable)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(open_service, settings))
     except NexusError as error:
