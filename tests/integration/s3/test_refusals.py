@@ -1,5 +1,6 @@
 """What a store says of a server that refuses: one line, with the thing and the setting in it."""
 
+import shutil
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -143,6 +144,22 @@ async def test_a_certificate_of_ones_own_authority_is_trusted_when_told_so(
         stored = await store.get(Content.RESULT, KEY)
         assert stored is not None
         assert b"".join([chunk async for chunk in stored.chunks]) == bytes(400_000)
+
+
+async def test_another_authority_is_trusted_once_it_is_in_the_file(
+    s3_server: S3Description, prefix: str, tls_door: tuple[str, Path], tmp_path: Path
+) -> None:
+    endpoint, ca = tls_door
+    file = tmp_path / "ca.crt"
+    shutil.copy(Authority(tmp_path / "before").certificate, file)
+    settings = s3_settings(s3_server, prefix, endpoint=endpoint, ca_file=str(file))
+    async with open_s3_store(settings) as store:
+        with pytest.raises(UnavailableError, match="its certificate is not trusted"):
+            await store.ping()
+        shutil.copy(ca, file)
+        with pytest.raises(UnavailableError, match="its certificate is not trusted"):
+            await store.ping()  # which finds the file changed
+        await store.ping()
 
 
 async def test_a_certificate_of_nobody_known_is_not_trusted(

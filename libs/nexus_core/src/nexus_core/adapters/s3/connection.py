@@ -3,7 +3,9 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -43,6 +45,8 @@ class Pool(NamedTuple):
     """At most."""
     connect_timeout: float
     """For one try, in seconds."""
+    ca_file: str = ""
+    """What `tls` was told to trust; read again when a server's certificate is not trusted."""
 
 
 class Reply(NamedTuple):
@@ -65,6 +69,7 @@ class BucketConnection:
         place: Place,
         credentials: CredentialSource,
         clock: Clock,
+        pool: Pool,
     ) -> None:
         self.credentials = credentials
         self.signer = Signer(address, place.region)
@@ -72,6 +77,7 @@ class BucketConnection:
         self._address = address
         self._session = session
         self._clock = clock
+        self._pool = pool
 
     @classmethod
     @asynccontextmanager
@@ -96,7 +102,7 @@ class BucketConnection:
             auto_decompress=False,
             proxy=proxies.get(address.origin.partition(":")[0]),
         ) as session:
-            yield cls(session, address, place, credentials, clock)
+            yield cls(session, address, place, credentials, clock, pool)
 
     async def send(self, request: Request) -> Reply:
         """Send a request; return the answer, which must be small.
@@ -145,12 +151,41 @@ class BucketConnection:
             if response.status < HTTPStatus.MULTIPLE_CHOICES:
                 return response
             answer = await _read_refusal(response)
+        except aiohttp.ClientConnectorCertificateError as error:
+            await self._read_authorities_again()
+            raise failed(self.place, error) from error
         except (aiohttp.ClientError, BotoCoreError, OSError, RuntimeError) as error:
             raise failed(self.place, error) from error
         finally:
             if large is not None:
                 large.let_go()
         raise refused(self.place, answer)
+
+    async def date(self) -> datetime | None:
+        """Return when the server says that it is, in whole seconds; None: it does not.
+
+        Nothing is signed: a server says it with a refusal, too.
+
+        Raises:
+            TransientError, UnavailableError: no answer.
+        """
+        url = self._url(Request("HEAD"))
+        try:
+            async with self._session.head(url, allow_redirects=False) as answer:
+                return parsedate_to_datetime(answer.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            return None
+        except (aiohttp.ClientError, OSError) as error:
+            raise failed(self.place, error) from error
+
+    async def _read_authorities_again(self) -> None:
+        """Trust what the file has by now: the server's certificate may be of a new authority.
+
+        That of the old one stays trusted until the process ends.
+        """
+        if self._pool.ca_file:
+            with suppress(OSError, ssl.SSLError):  # it may be half replaced; there is a next time
+                await asyncio.to_thread(self._pool.tls.load_verify_locations, self._pool.ca_file)
 
     def _url(self, request: Request) -> URL:
         url = self._address.origin + self._address.path_of(request.key)

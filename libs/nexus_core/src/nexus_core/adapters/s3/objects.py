@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 from typing import Self
 
@@ -105,6 +106,10 @@ class BucketObjects:
             await self._attempts.once(partial(self._connection.send, Request("HEAD")))
         except RefusedError:
             await self._list()
+
+    async def date(self) -> datetime | None:
+        """Return when the server says that it is, in whole seconds; None: it does not."""
+        return await self._attempts.once(self._connection.date)
 
     async def _open(self, key: str) -> bytes | OpenObject:
         response = await self._connection.begin(Request("GET", key))

@@ -24,6 +24,7 @@ from nexus_core.domain.errors import InvalidInputError
 from nexus_core.domain.names import RunKey
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.payload_store import Content, Stored
+from nexus_core.ports.timekeeper import ToldTime, told_by
 
 _DEFAULT_REGION = "us-east-1"
 
@@ -49,6 +50,7 @@ class S3PayloadStore:
     ) -> None:
         within = settings.timeout.total_seconds()
         attempts = Attempts(connection.place, settings.attempts, within, clock)
+        self._place = connection.place
         self._location = settings.location
         self._part_size = settings.part_size
         self._objects = BucketObjects(connection, attempts, within)
@@ -78,6 +80,7 @@ class S3PayloadStore:
             await asyncio.to_thread(trusting, ca_file),
             settings.connections,
             settings.connect_timeout.total_seconds(),
+            ca_file,
         )
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(
@@ -153,6 +156,10 @@ class S3PayloadStore:
     async def ping(self) -> None:
         """Return when the bucket answers, to us and in its region."""
         await self._objects.ping()
+
+    async def time(self) -> ToldTime:
+        """Return what the server's clock says, by which it judges whether URLs have expired."""
+        return told_by(await self._objects.date(), str(self._place))
 
     async def _presign(
         self, method: str, content: Content, key: RunKey, valid_for: timedelta
