@@ -7,6 +7,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 from nexus_core.telemetry.callback_metrics import CallbackMetrics
+from nexus_core.telemetry.clock_metrics import ClockMetrics
 from nexus_core.telemetry.http_metrics import HttpMetrics
 from nexus_core.telemetry.part_metrics import PartMetrics
 from nexus_core.telemetry.registry import make_registry
@@ -20,9 +21,9 @@ SCRAPED: Labels = frozenset({"job", "instance"})
 """What Prometheus itself gives each series that it scrapes."""
 
 SERVICES = {
-    "scheduler": (HttpMetrics, PartMetrics, QueueMetrics, CircuitMetrics, RunMetrics),
-    "receiver": (HttpMetrics, PartMetrics, CallbackMetrics, CompletionMetrics),
-    "supervisor": (PartMetrics, CallbackMetrics, SupervisorMetrics),
+    "scheduler": (HttpMetrics, PartMetrics, ClockMetrics, QueueMetrics, CircuitMetrics, RunMetrics),
+    "receiver": (HttpMetrics, PartMetrics, ClockMetrics, CallbackMetrics, CompletionMetrics),
+    "supervisor": (PartMetrics, ClockMetrics, CallbackMetrics, SupervisorMetrics),
 }
 """All that the services declare, where they run apart."""
 

@@ -144,10 +144,17 @@ class Place:
         return await self.kubelet.start(name, release.namespace, pod)
 
     async def start(self, release: Release) -> dict[str, StartedPod]:
-        """Start the pods of a release as the API server has their Deployments; wait for them."""
+        """Start the pods of a release, and wait until they are ready."""
+        pods = await self.begin(release)
+        for pod in pods.values():
+            await pod.ready(self.session)
+        return pods
+
+    async def begin(self, release: Release) -> dict[str, StartedPod]:
+        """Start the pods of a release as the API server has their Deployments."""
         path = f"/apis/apps/v1/namespaces/{release.namespace}/deployments"
         deployments = told(await self.connection.request("GET", path))["items"]
-        pods = {
+        return {
             deployment["metadata"]["name"]: await self.kubelet.start(
                 deployment["metadata"]["name"],
                 release.namespace,
@@ -155,9 +162,6 @@ class Place:
             )
             for deployment in deployments
         }
-        for pod in pods.values():
-            await pod.ready(self.session)
-        return pods
 
 
 def _certificates(cassandra: CassandraDescription) -> dict[str, str]:

@@ -18,7 +18,9 @@ PAGES = sorted(
 )
 SOURCES = [*REPOSITORY.glob("libs/*/src/**/*.py"), *REPOSITORY.glob("services/*/src/**/*.py")]
 
-_METRIC = re.compile(r"\bnexus_(?:part|callback|http|scheduler|receiver|supervisor)_[a-z][a-z_]+")
+_METRIC = re.compile(
+    r"\bnexus_(?:part|clock|callback|http|scheduler|receiver|supervisor)_[a-z][a-z_]+"
+)
 _TEST = re.compile(r"`(?P<file>tests/[\w/]+\.py)(?:::(?P<name>\w+))?`")
 
 # What a histogram is scraped as; a page may show a query.

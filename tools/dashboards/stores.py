@@ -30,6 +30,16 @@ _THERE = Row(
             ),
         ),
         Panel(
+            title="Clocks",
+            says="By how much the clock of each part is ahead of the machine's that a service is on. Alert: NexusClocksDiffer.",
+            queries=(
+                Query(
+                    "max by (instance, part) (nexus_clock_offset_seconds)", "{{instance}}: {{part}}"
+                ),
+            ),
+            unit="s",
+        ),
+        Panel(
             title="Answers 503",
             says="By endpoint, a second.",
             queries=(Query(rate(f"{REQUESTS}_count", 'status="503"', "endpoint"), "{{endpoint}}"),),

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 
+from nexus_core import __version__
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import Stage
 from nexus_core.settings.values import Secret
@@ -24,6 +25,7 @@ async def test_readiness_names_each_part(receiver: ReceiverClient) -> None:
 
     assert reply.json() == {
         "ready": True,
+        "version": __version__,
         "parts": {
             "checkpoint-store": {"ready": True},
             "payload-store": {"ready": True, "required": False},

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from nexus_core import __version__
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.stages import Stage
 from support.calls import JSON, TEXT, Client, of
@@ -29,6 +30,7 @@ async def test_a_scheduler_is_ready_when_each_of_its_parts_is(api: Client) -> No
     assert (answer.status, answer.content_type) == (200, JSON)
     assert answer.json() == {
         "ready": True,
+        "version": __version__,
         "parts": {
             "checkpoint-store": READY,
             "payload-store": READY,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from nexus_core import __version__
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.errors import UnavailableError
 from nexus_core.domain.names import RunKey
@@ -205,6 +206,7 @@ async def test_readiness_names_each_part(supervisor: Client) -> None:
 
     assert reply.json() == {
         "ready": True,
+        "version": __version__,
         "parts": {
             "checkpoint-store": {"ready": True},
             "payload-store": {"ready": True, "required": False},

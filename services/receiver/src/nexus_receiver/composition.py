@@ -9,6 +9,7 @@ from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.data_folder import prepare_data_folder
+from nexus_core.composition.inspections import timekeepers_of
 from nexus_core.composition.stores import open_shard_stores
 from nexus_core.ports.clock import Clock
 from nexus_core.telemetry.registry import make_registry
@@ -63,6 +64,7 @@ async def open_foundation(settings: ReceiverSettings, clock: Clock) -> AsyncIter
                 open_callback(settings, stores.leases, clock, registry, tasks)
             ),
             clock=clock,
+            timekeepers=timekeepers_of(stores.store, stores.payloads),
             registry=registry,
         )
         yield Foundation(settings=settings, address=bound, parts=parts, tasks=tasks)
@@ -71,5 +73,6 @@ async def open_foundation(settings: ReceiverSettings, clock: Clock) -> AsyncIter
 @asynccontextmanager
 async def open_service(foundation: Foundation) -> AsyncIterator[BackgroundTasks]:
     """Run the receiver on what is open, while the block runs."""
-    async with open_receiver(foundation.parts, foundation.settings, foundation.address):
-        yield foundation.tasks
+    tasks = foundation.tasks
+    async with open_receiver(foundation.parts, foundation.settings, foundation.address, tasks):
+        yield tasks

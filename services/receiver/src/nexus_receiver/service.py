@@ -7,6 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from aiohttp import web
 
+from nexus_core import __version__
+from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.operations.compare_clocks import inspect_clocks
 from nexus_core.operations.settle import Settler
 from nexus_core.telemetry.http_metrics import HttpMetrics
 from nexus_core.web.documentation import add_documentation
@@ -24,7 +27,10 @@ log = structlog.get_logger()
 
 @asynccontextmanager
 async def open_receiver(
-    parts: ReceiverParts, settings: ReceiverSettings, bound: socket.socket
+    parts: ReceiverParts,
+    settings: ReceiverSettings,
+    bound: socket.socket,
+    tasks_above: BackgroundTasks | None = None,
 ) -> AsyncIterator[None]:
     """Run a receiver while the block runs.
 
@@ -38,9 +44,12 @@ async def open_receiver(
         health.watch("payload-store", parts.payloads.ping, required=False)
     app = _make_app(parts, settings, health)
     async with AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
+        for inspection in inspect_clocks(parts.timekeepers, parts.clock, parts.registry):
+            health.inspect(inspection, tasks)
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
-        log.info("receiver listens", url=url_of(bound))
+        log.info("receiver listens", version=__version__, url=url_of(bound))
         await health.readiness()  # for its lines in the log, should nobody ever ask
         yield
 

@@ -10,6 +10,7 @@ from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.catalogue import open_catalogue
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
+from nexus_core.composition.inspections import rights_of_a_scheduler, timekeepers_of
 from nexus_core.composition.stores import open_stores
 from nexus_core.ports.clock import Clock
 from nexus_core.web.server import bind
@@ -53,6 +54,7 @@ async def open_foundation(settings: SchedulerSettings, clock: Clock) -> AsyncIte
         settings = prepare_data_folder(settings)
         stores = await stack.enter_async_context(open_stores(settings, clock))
         clusters = await stack.enter_async_context(open_clusters(settings, clock))
+        catalogue = await stack.enter_async_context(open_catalogue(settings, clusters, clock))
         parts = SchedulerParts(
             store=stores.store,
             index=stores.index,
@@ -60,10 +62,12 @@ async def open_foundation(settings: SchedulerSettings, clock: Clock) -> AsyncIte
             journal=stores.journal,
             payloads=stores.payloads,
             buffered_payloads=stores.buffered_payloads,
-            catalogue=await stack.enter_async_context(open_catalogue(settings, clusters, clock)),
+            catalogue=catalogue,
             clusters=clusters,
             urls=stores.urls,
             clock=clock,
+            timekeepers=timekeepers_of(stores.store, stores.payloads, clusters),
+            inspections=rights_of_a_scheduler(clusters, catalogue, clock),
         )
         yield Foundation(settings=settings, address=bound, parts=parts)
 

@@ -1,9 +1,10 @@
 """What a scheduler works with: ports, filled by a composition root."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from nexus_core.aio.inspection import Inspection
 from nexus_core.domain.data_urls import SignedUrls
 from nexus_core.ports.catalogue import Catalogue
 from nexus_core.ports.checkpoint_store import CheckpointStore
@@ -13,6 +14,7 @@ from nexus_core.ports.journal import Journal
 from nexus_core.ports.lease_store import LeaseStore
 from nexus_core.ports.payload_store import PayloadStore
 from nexus_core.ports.run_index import RunIndex
+from nexus_core.ports.timekeeper import Timekeeper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,10 @@ class SchedulerParts:
     """By the name that workgroups give them."""
     urls: SignedUrls
     clock: Clock
+    timekeepers: Mapping[str, Timekeeper] = field(default_factory=dict)
+    """Parts whose clocks are compared with this machine's."""
+    inspections: Sequence[Inspection] = ()
+    """What else probes tell of, though the service does its work."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,9 @@ from datetime import timedelta
 import structlog
 from aiohttp import web
 
+from nexus_core import __version__
 from nexus_core.aio.tasks import BackgroundTasks
+from nexus_core.operations.compare_clocks import inspect_clocks
 from nexus_core.operations.guarded_cluster import guard_clusters
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
@@ -79,7 +81,9 @@ async def open_scheduler(
         stack.callback(scheduler.waiters.close)
         stack.callback(scheduler.logs.close)
         stack.push_async_callback(scheduler.health.stop, parts.clock, settings.unready_grace)
-        log.info("scheduler listens", url=url_of(bound), owner=settings.host_name)
+        log.info(
+            "scheduler listens", version=__version__, url=url_of(bound), owner=settings.host_name
+        )
         await scheduler.health.readiness()  # for its lines in the log, should nobody ever ask
         yield tasks
 
@@ -93,6 +97,7 @@ class _Scheduler:
         self._settings = settings
         self._lease = lease
         self._registry = make_registry()
+        self._clocks = inspect_clocks(parts.timekeepers, parts.clock, self._registry)
         pace = settings.circuit.pace()
         self._clusters = guard_clusters(parts.clusters, parts.clock, pace)
         self._intake = Intake(parts, pace)
@@ -107,6 +112,8 @@ class _Scheduler:
 
     def start(self, tasks: BackgroundTasks) -> None:
         """Start launching, and asking whether all that is needed is there."""
+        for inspection in (*self.parts.inspections, *self._clocks):
+            self.health.inspect(inspection, tasks)
         self._intake.start(tasks)
         for cluster in self._clusters.values():
             cluster.start(tasks)

@@ -7,6 +7,7 @@ from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.candidate import candidate_name
+from nexus_core.composition.inspections import timekeepers_of
 from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.server import url_of
 from nexus_receiver.parts import ReceiverParts
@@ -41,6 +42,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
     """
     settings, stores = foundation.settings, foundation.stores
     addresses, clock = foundation.addresses, foundation.clock
+    timekeepers = timekeepers_of(stores.store, stores.payloads, foundation.clusters)
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(BackgroundTasks())
         await stack.enter_async_context(
@@ -56,6 +58,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                     clusters=foundation.clusters,
                     urls=stores.urls,
                     clock=clock,
+                    timekeepers=timekeepers,
                 ),
                 settings.of(SchedulerSettings),
                 addresses.scheduler,
@@ -73,10 +76,12 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                     payloads=stores.payloads,
                     callback=callback,
                     clock=clock,
+                    timekeepers=timekeepers,
                     registry=registry,
                 ),
                 settings.of(ReceiverSettings),
                 addresses.receiver,
+                tasks,
             )
         )
         await stack.enter_async_context(
@@ -95,6 +100,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
                     clusters=foundation.clusters,
                     callback=callback,
                     clock=clock,
+                    timekeepers=timekeepers,
                 ),
                 settings.of(
                     SupervisorSettings,

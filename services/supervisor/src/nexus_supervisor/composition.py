@@ -11,6 +11,7 @@ from nexus_core.composition.callback import open_callback
 from nexus_core.composition.candidate import candidate_name
 from nexus_core.composition.clusters import open_clusters
 from nexus_core.composition.data_folder import prepare_data_folder
+from nexus_core.composition.inspections import rights_of_a_supervisor, timekeepers_of
 from nexus_core.composition.stores import open_shard_stores
 from nexus_core.ports.clock import Clock
 from nexus_core.telemetry.registry import make_registry
@@ -58,6 +59,7 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
         stores = await stack.enter_async_context(open_shard_stores(settings, clock))
         tasks = await stack.enter_async_context(BackgroundTasks())
         registry = make_registry()
+        clusters = await stack.enter_async_context(open_clusters(settings, clock))
         parts = SupervisorParts(
             store=stores.store,
             index=stores.index,
@@ -69,11 +71,13 @@ async def open_foundation(settings: SupervisorSettings, clock: Clock) -> AsyncIt
             payloads=stores.payloads,
             stored_content=stores.stored_content,
             buffered_payloads=stores.buffered_payloads,
-            clusters=await stack.enter_async_context(open_clusters(settings, clock)),
+            clusters=clusters,
             callback=await stack.enter_async_context(
                 open_callback(settings, stores.leases, clock, registry, tasks)
             ),
             clock=clock,
+            timekeepers=timekeepers_of(stores.store, stores.payloads, clusters),
+            inspections=rights_of_a_supervisor(clusters, clock),
             registry=registry,
         )
         yield Foundation(settings=settings, address=bound, parts=parts, tasks=tasks)

@@ -1,10 +1,11 @@
 """What a supervisor works with: ports, filled by a composition root."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
+from nexus_core.aio.inspection import Inspection
 from nexus_core.ports.checkpoint_store import CheckpointStore
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import Cluster
@@ -16,6 +17,7 @@ from nexus_core.ports.retention import Retention
 from nexus_core.ports.run_index import RunIndex
 from nexus_core.ports.scheduler_callback import SchedulerCallback
 from nexus_core.ports.stored_content import StoredContent
+from nexus_core.ports.timekeeper import Timekeeper
 from nexus_core.telemetry.registry import make_registry
 
 
@@ -41,5 +43,9 @@ class SupervisorParts:
     """Those that this supervisor looks after."""
     callback: SchedulerCallback
     clock: Clock
+    timekeepers: Mapping[str, Timekeeper] = field(default_factory=dict)
+    """Parts whose clocks are compared with this machine's."""
+    inspections: Sequence[Inspection] = ()
+    """What else probes tell of, though the service does its work."""
     registry: CollectorRegistry = field(default_factory=make_registry)
     """Where the metrics of the service are, and those of its parts."""

@@ -9,9 +9,11 @@ from dataclasses import replace
 import structlog
 from aiohttp import web
 
+from nexus_core import __version__
 from nexus_core.aio.backoff import Backoff
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.aio.throttle import Throttle
+from nexus_core.operations.compare_clocks import inspect_clocks
 from nexus_core.operations.guarded_cluster import GuardedCluster, guard_clusters
 from nexus_core.operations.launch import Launcher
 from nexus_core.operations.settle import Settler
@@ -64,6 +66,9 @@ async def open_supervisor(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(_drain, chronicles.values(), settings.drain_timeout)
         tasks = await stack.enter_async_context(BackgroundTasks(tasks_above))
+        clocks = inspect_clocks(parts.timekeepers, parts.clock, registry)
+        for inspection in (*parts.inspections, *clocks):
+            health.inspect(inspection, tasks)
         for cluster in clusters.values():
             # One that is away keeps nobody from looking after the others.
             health.show(cluster.circuit)
@@ -71,7 +76,12 @@ async def open_supervisor(
         _remove_what_is_old(parts, settings, metrics, tasks)
         await stack.enter_async_context(listening(app, bound, settings.drain_timeout))
         stack.push_async_callback(health.stop, parts.clock, settings.unready_grace)
-        log.info("supervisor listens", url=url_of(bound), clusters=sorted(parts.clusters))
+        log.info(
+            "supervisor listens",
+            version=__version__,
+            url=url_of(bound),
+            clusters=sorted(parts.clusters),
+        )
         await health.readiness()  # for its lines in the log, should nobody ever ask
         yield tasks
 

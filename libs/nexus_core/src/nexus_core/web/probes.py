@@ -10,7 +10,10 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from nexus_core import __version__
 from nexus_core.aio.circuit import Circuit
+from nexus_core.aio.inspection import Inspection
+from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import NexusError
 from nexus_core.ports.clock import Clock
 from nexus_core.telemetry.part_metrics import PartMetrics
@@ -47,6 +50,8 @@ class Readiness(msgspec.Struct, frozen=True):
     """
 
     ready: bool
+    version: str
+    """The release that runs."""
     parts: dict[str, PartState]
 
 
@@ -71,6 +76,11 @@ class Health:
         """
         self._looks[circuit.part] = partial(_known, circuit, required=required)
 
+    def inspect(self, inspection: Inspection, tasks: BackgroundTasks) -> None:
+        """Start an inspection, and tell what it finds; the service is ready all the same."""
+        inspection.start(tasks)
+        self.watch(inspection.part, inspection.check, required=False)
+
     async def stop(self, clock: Clock, grace: float) -> None:
         """Say not ready, and give who sends work here `grace` seconds to hear of it."""
         self._stopping = True
@@ -84,7 +94,8 @@ class Health:
             self._tell(part, parts[part])
         if self._stopping:
             parts["service"] = PartState(ready=False, reason="is shutting down")
-        return Readiness(all(part.ready or not part.required for part in parts.values()), parts)
+        ready = all(part.ready or not part.required for part in parts.values())
+        return Readiness(ready, __version__, parts)
 
     def _tell(self, part: str, state: PartState) -> None:
         if state == self._told[part]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from nexus_core.adapters.cassandra import statements
@@ -11,17 +11,20 @@ from nexus_core.adapters.cassandra.fences import is_fence
 from nexus_core.adapters.cassandra.first_write import FirstWriter, Insertion
 from nexus_core.adapters.cassandra.lookups import Lookups
 from nexus_core.adapters.cassandra.rows import change_columns, checkpoint_of, stage_of
-from nexus_core.adapters.cassandra.session import CqlSession
+from nexus_core.adapters.cassandra.session import CqlSession, Statement
 from nexus_core.adapters.cassandra.submissions import Submissions
 from nexus_core.domain.checkpoint import Acceptance, BufferedJob, Checkpoint, IdempotencyKey
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
 from nexus_core.domain.names import RunKey
 from nexus_core.domain.stages import SOURCES, Advance, Stage, StageChange
+from nexus_core.ports.timekeeper import ToldTime
 
 T = TypeVar("T")
 
 _LONGEST_KEY = 0xFFFF - 0x1FF
 """Bytes of what is looked up by: servers take 65,535 of all parts of a key together."""
+
+_NOW = Statement("SELECT toTimestamp(now()) FROM system.local")
 
 _TRIES = 3
 """How often a run is tried that others get in the way of, or whose outcome is unknown."""
@@ -162,6 +165,11 @@ class CassandraCheckpointStore:
     async def ping(self) -> None:
         """Return when the store answers; raise `UnavailableError` when it does not."""
         await self._session.ping()
+
+    async def time(self) -> ToldTime:
+        """Return what the clock of a node says."""
+        ((now,),) = await self._session.execute(_NOW)
+        return ToldTime(cast("datetime", now), timedelta(milliseconds=1))
 
 
 def _check_length(name: str, text: str) -> None:

@@ -59,6 +59,13 @@ class Answer(msgspec.Struct, frozen=True):
         """Whether the server failed: it may have done as asked, or not."""
         return self.status >= _SERVER_ERRORS
 
+    def date(self) -> datetime | None:
+        """Return when the server says that it is, in whole seconds; None: it does not."""
+        try:
+            return parsedate_to_datetime(self.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            return None
+
     def refusal(self) -> Status:
         """Return why the server refused, in its own words, also where it is no API server's."""
         try:

@@ -18,6 +18,7 @@ from nexus_core.adapters.kubernetes.custom_resources import (
     read,
 )
 from nexus_core.adapters.kubernetes.held_resources import HeldResources, ResourceKey, Verdict
+from nexus_core.adapters.kubernetes.rights import READING, what_lacks
 from nexus_core.adapters.kubernetes.watch import Applied, Deleted, Happening, Listed, Pace, Watch
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import UnavailableError
@@ -130,6 +131,10 @@ class KubernetesCatalogue:
             raise UnavailableError(self._fault.result())
         if why := self._held.why_useless():
             raise UnavailableError(why)
+
+    async def what_lacks(self) -> str:
+        """Return, in one line, which rights our account has not where the resources are."""
+        return await what_lacks(self._connection, self._namespace, READING)
 
     async def _begin(self) -> None:
         """Wait until all was read, or can't be."""

@@ -1,6 +1,6 @@
 """The port `Cluster` over Kubernetes."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import TypeVar
 
@@ -9,6 +9,7 @@ from nexus_core.adapters.kubernetes.feed import RunFeed, Watches
 from nexus_core.adapters.kubernetes.jobs import JobClient
 from nexus_core.adapters.kubernetes.logs import PodLogs
 from nexus_core.adapters.kubernetes.objects import KubernetesObject
+from nexus_core.adapters.kubernetes.rights import Right, what_lacks
 from nexus_core.adapters.kubernetes.runs import RUN_SELECTOR, Event, Job, Pod
 from nexus_core.adapters.kubernetes.watch import Pace, Watch
 from nexus_core.domain.journal import LogTail
@@ -17,6 +18,7 @@ from nexus_core.domain.observation import JobHandle, JobStatus
 from nexus_core.domain.request import CancellationPolicy
 from nexus_core.ports.clock import Clock
 from nexus_core.ports.cluster import FollowedLog
+from nexus_core.ports.timekeeper import ToldTime, told_by
 
 T = TypeVar("T", bound=KubernetesObject)
 
@@ -122,6 +124,15 @@ class KubernetesCluster:
     async def ping(self) -> None:
         """Return when Jobs can be listed."""
         await self._jobs.ping()
+
+    async def time(self) -> ToldTime:
+        """Return what the API server's clock says: with an answer that anybody is given."""
+        answer = await self._connection.request("GET", "/version")
+        return told_by(answer.date(), self._connection.origin)
+
+    async def what_lacks(self, needed: Collection[Right]) -> str:
+        """Return, in one line, which of these rights our account has not where runs are."""
+        return await what_lacks(self._connection, self._namespace, needed)
 
     def _watches(self) -> Watches:
         of_runs = {"labelSelector": RUN_SELECTOR}
