@@ -41,6 +41,8 @@ until ctr version > /dev/null 2>&1; do
     fi
     sleep 0.1
 done
-ctr --namespace k8s.io images import "$folder/images.tar"
-rm "$folder/images.tar"
+for archive in "$folder"/images.tar*; do
+    ctr --namespace k8s.io images import "$archive"
+    rm "$archive"
+done
 exec "$kubelet" "$@"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,8 +64,12 @@ class RealNode:
         """A folder a pod, `<namespace>_<pod>_<uid>/<container>/0.log`."""
         return self._folder / "logs"
 
-    async def start(self, parts: Parts) -> Process:
+    async def start(self, parts: Parts, archive: Path | None = None) -> Process:
         """Start the node and wait until pods may be sent to it.
+
+        Args:
+            parts: What it is made of.
+            archive: Images of others, which win over its own of the same name.
 
         Raises:
             TestbedError: This machine can't have one, or it died or did not become ready; names
@@ -72,7 +77,7 @@ class RealNode:
         """
         if why := obstacle():
             raise TestbedError(why)
-        await asyncio.to_thread(self._write, parts)
+        await asyncio.to_thread(self._write, parts, archive)
         async with Api(self._endpoint, self._administrator) as api:
             await api.create(
                 "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", rules.rights()
@@ -90,7 +95,7 @@ class RealNode:
             await api.patch(f"{_PATH}/status", {"status": {"addresses": rules.addresses()}})
         return process
 
-    def _write(self, parts: Parts) -> None:
+    def _write(self, parts: Parts, archive: Path | None) -> None:
         for name in ("network", "kernel", "logs"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "network" / "10-loopback.conflist").write_text(configuration.LOOPBACK_ALONE)
@@ -109,6 +114,8 @@ class RealNode:
         login = kubeconfig.with_certificate(self._endpoint, certificate, cluster="testbed")
         kubeconfig.write(self._folder / "kubelet.kubeconfig", login)
         write_archive(self._folder / "images.tar", parts.base)
+        if archive:
+            shutil.copy(archive, self._folder / "images.tar.others")
 
     def _command(self, parts: Parts) -> list[str]:
         tool("setpriv", "util-linux")

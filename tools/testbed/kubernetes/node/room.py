@@ -22,7 +22,7 @@ class NodeRoom:
     async def install(self, places: Places, say: Say) -> None:
         """Build the kubelet and the image, or find them in the cache."""
         _cluster(places)
-        await _parts(places, say)
+        await parts(places, say)
 
     async def start(self, places: Places, say: Say) -> NodeDescription:
         """Start the node and describe it."""
@@ -34,7 +34,7 @@ class NodeRoom:
             authority,
             authority.issue("node-administrator", organization=ADMINISTRATORS),
         )
-        process = await node.start(await _parts(places, say))
+        process = await node.start(await parts(places, say))
         return NodeDescription(
             name=rules.NODE,
             label=rules.LABEL,
@@ -52,7 +52,12 @@ def _cluster(places: Places) -> KubernetesDescription:
     return cluster
 
 
-async def _parts(places: Places, say: Say) -> Parts:
+async def parts(places: Places, say: Say) -> Parts:
+    """Return what nodes are made of, built or fetched when it is not there.
+
+    Raises:
+        TestbedError: It could not be.
+    """
     unpacked = await packages(places.cache, say)
     return Parts(
         unpacked,
