@@ -12,6 +12,7 @@ from support.trouble import Trouble
 
 pytest_plugins = [
     "support.testbed",
+    "support.engine",
     "support.helm",
     "support.cassandra_stores",
     "support.every_store",

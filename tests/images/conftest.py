@@ -1,7 +1,6 @@
 """The images of the services and a real engine to run them; see `support.containers`."""
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -13,10 +12,7 @@ from support.caller import PATIENCE
 from support.containers import Containers, image_names, some_containers
 from tools.images.building import Version, version_of
 from tools.images.contents import export
-from tools.testbed.engine import server
-from tools.testbed.engine.client import Docker, engine
-from tools.testbed.errors import TestbedError
-from tools.testbed.places import Places
+from tools.testbed.engine.client import Docker
 
 MEASURED = "measured"
 
@@ -33,17 +29,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("measured")
         for line in sorted(lines):
             terminalreporter.write_line(line)
-
-
-@pytest.fixture(scope="session")
-def docker() -> Docker:
-    """Where no engine answers a test is skipped; in CI it fails, unless there can't be one."""
-    try:
-        return engine(Places.from_environment())
-    except TestbedError as error:
-        if os.environ.get("CI") and not server.obstacle():
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

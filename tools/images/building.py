@@ -57,7 +57,7 @@ class Plan(NamedTuple):
         image = image_of(service, self.version.version, self.environment)
         arguments = self._arguments(service)
         with TemporaryDirectory() as folder:
-            secrets = _secrets(Path(folder), self.environment)
+            secrets = network_secrets(Path(folder), self.environment)
             await self.docker.build(
                 *("--progress=plain", f"--file={_DOCKERFILE}", f"--tag={image}"),
                 # The network of this machine, with its names and its proxies.
@@ -101,7 +101,7 @@ async def version_of() -> Version:
     return Version(version, f"{revision}-dirty" if dirty else revision, created)
 
 
-def _secrets(folder: Path, environment: Mapping[str, str]) -> dict[str, Path]:
+def network_secrets(folder: Path, environment: Mapping[str, str]) -> dict[str, Path]:
     """Return what only the builder's network asks for, as files by the names of secrets."""
     found = {name: environment[name] for name in _NETWORK if environment.get(name)}
     secrets = {}
