@@ -88,6 +88,32 @@ bench: $(READY) ## Measure speed and memory, as ratios to a bare handler, and on
 bench-real: $(READY) ## Measure the services on the servers of `make testbed-up`, beside these alone
 	@$(BIN)/python -m benchmarks.real $(ARGS)
 
+# The one of Docker's client. Where that has none: COMPOSE=docker-compose, or wherever version 2 is.
+COMPOSE ?= docker compose
+STACK = $(COMPOSE) --file deploy/compose/compose.yaml
+PROFILES ?= $(or $(shell sed -n 's/^COMPOSE_PROFILES=//p' deploy/compose/.env 2>/dev/null),full)
+
+.PHONY: compose-up
+compose-up: images $(if $(findstring full,$(PROFILES)),compose-images) ## Start the stack of deploy/compose and wait until it is ready: make compose-up PROFILES=light
+	@COMPOSE_PROFILES=$(PROFILES) $(if $(TAG),NEXUS_TAG=$(TAG)) $(STACK) up --detach --wait
+
+.PHONY: compose-images
+compose-images: $(READY) ## Hand the image of the examples to the stack's Kubernetes, after make images
+	@$(BIN)/python -m tools.compose
+
+.PHONY: compose-down
+compose-down: ## Stop and remove its containers; keeps its volumes, where your runs are
+	@$(STACK) --profile '*' down
+
+.PHONY: compose-clean
+compose-clean: ## Remove its volumes too: all runs of the stack
+	@$(STACK) --profile '*' down --volumes --remove-orphans
+
+.PHONY: compose-test
+compose-test: $(READY) ## Check its files, and start it in a Docker engine, where there is one
+	@$(BIN)/python -m tools.testbed up engine --if-possible || [ -z "$${CI:-}" ]
+	@$(BIN)/python -m pytest tests/integration/compose $(ARGS)
+
 .PHONY: testbed-up
 testbed-up: $(READY) ## Start real servers for tests, built once: make testbed-up ARGS='cassandra s3' for some
 	@$(BIN)/python -m tools.testbed up $(ARGS)
