@@ -85,7 +85,8 @@ class Kubelet:
     async def start(self, name: str, namespace: str, pod: Object) -> StartedPod:
         """Start a pod of one container by its spec."""
         (container,) = pod["containers"]
-        room = self.folder / namespace / name
+        # Another each time: one that ends is started again.
+        room = self.folder / namespace / f"{name}-{len(self.started)}"
         volumes: dict[str, Path] = {}
         for volume in pod.get("volumes", []):
             filled = volumes[volume["name"]] = room / "volumes" / volume["name"]
@@ -121,6 +122,12 @@ class Kubelet:
         pod_started = StartedPod(name, process, self._readiness(container), root, log)
         self.started.append(pod_started)
         return pod_started
+
+    async def renew_token(self, pod: StartedPod, namespace: str, account: str) -> None:
+        """Put another token in the place of a pod's, which it finds in its file."""
+        source = {"serviceAccountToken": {"expirationSeconds": 3600}}
+        token = await self._token(namespace, account, source)
+        (pod.root.parent / "volumes/service-account/token").write_bytes(token)
 
     async def end(self) -> None:
         """Kill all that still run."""

@@ -210,6 +210,14 @@ async def test_a_pod_has_no_token_that_it_does_not_need(offline_helm: Helm) -> N
     }
 
 
+async def test_no_secret_is_optional(offline_helm: Helm) -> None:
+    # So a pod without it is not started, and Kubernetes says for want of what.
+    objects = await offline_helm.render(EVERYTHING)
+
+    assert str(objects).count("secretKeyRef") > 10
+    assert "'optional'" not in str(objects)
+
+
 @EACH_PRESET
 async def test_pods_are_hardened(offline_helm: Helm, preset: str) -> None:
     objects = await offline_helm.render(OWN[preset], presets=[preset])

@@ -21,10 +21,12 @@ from nexus_core.adapters.cassandra.schema.steps import read_steps
 from nexus_core.adapters.cassandra.schema.versions import TABLE
 from support.caller import inherited_environment
 from support.cassandra import drop_keyspace, make_keyspace
+from support.custom_resources import Kubectl
 from support.deployment import Servers
 from support.kubeconfigs import a_kubeconfig
 from support.small_disk import SmallDisk
 from support.watched_service import WatchedService, a_watched_service
+from tools.testbed.kubernetes.control_plane import ControlPlane
 
 pytestmark = pytest.mark.integration
 
@@ -390,6 +392,28 @@ async def test_a_full_disk_refuses_runs_until_there_is_room_again(
         disk.make_room(service.process.pid)
         await service.comes_to_say({}, session)
         assert (await _submit(session, service, "on-shard-0", 20_000)).status == 202
+        assert await service.stop() == 0
+
+
+async def test_definitions_that_are_absent_are_named_and_taken_up_once_they_are_applied(
+    servers: Servers,
+    control_plane: ControlPlane,
+    session: aiohttp.ClientSession,
+    tmp_path: Path,
+) -> None:
+    elsewhere = {_FILE: str(control_plane.kubeconfig)}
+    async with a_watched_service("scheduler", servers.settings() | elsewhere, tmp_path) as service:
+        expected = {
+            "catalogue": [
+                "has no definition of nexusalgorithmtemplates.science.sneaksanddata.com",
+                "kubectl apply -f deploy/crds",
+            ]
+        }
+        await service.comes_to_say(expected, session)
+        _check_log(service, servers, await service.comes_to_say(expected, session))
+        kubectl = Kubectl(servers.kubernetes.kubectl, control_plane.kubeconfig)
+        await kubectl.install_definitions()
+        await service.comes_to_say({}, session)
         assert await service.stop() == 0
 
 
