@@ -6,11 +6,14 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 from nexus_core.domain import endings, stuck, verdicts
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 LIFECYCLE = DOCS / "request-lifecycle.md"
+BAD_DAYS = DOCS / "operations/bad-days.md"
 PAGES = sorted(
     path
     for path in REPOSITORY.rglob("*.md")
@@ -53,16 +56,40 @@ def test_every_metric_is_described_and_every_described_one_exists() -> None:
     assert len(metrics_in_code()) > 10
 
 
-def test_every_test_that_the_life_of_a_request_names_exists() -> None:
-    named = [(named["file"], named["name"]) for named in _TEST.finditer(LIFECYCLE.read_text())]
-    assert len(named) > 50
+@pytest.mark.parametrize(("page", "at_least"), [(LIFECYCLE, 50), (BAD_DAYS, 15)])
+def test_every_test_that_a_page_names_exists(page: Path, at_least: int) -> None:
+    named = [(named["file"], named["name"]) for named in _TEST.finditer(page.read_text())]
+    assert len(named) > at_least
     missing = [
         f"{file}::{name}"
         for file, name in named
         if not (REPOSITORY / file).is_file()
-        or not re.search(rf"^(async )?def {name}\(", (REPOSITORY / file).read_text(), re.MULTILINE)
+        or (
+            name
+            and not re.search(
+                rf"^(async )?def {name}\(", (REPOSITORY / file).read_text(), re.MULTILINE
+            )
+        )
     ]
     assert missing == []
+
+
+def test_what_pods_are_told_to_say_on_bad_days_is_what_the_code_says() -> None:
+    code = " ".join(
+        text
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(text := node.value, str)
+    )
+    sayings = [
+        piece.strip()
+        for row in BAD_DAYS.read_text("utf-8").splitlines()
+        if row.startswith("| ")
+        for saying in re.findall(r"(?:: |; |, )`([^`]+)`", row.split(" | ")[1])
+        for piece in re.split("…|'", saying)
+    ]
+    assert len(sayings) > 40
+    assert [piece for piece in sayings if piece not in code] == []
 
 
 def test_every_sentence_that_a_verdict_may_say_is_explained() -> None:
