@@ -1,6 +1,5 @@
 """How the image of each service starts, tells of itself, and refuses to start."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from support.caller import PATIENCE
 from support.containers import HARDENED, PORTS, Container, Containers, seconds_to_live
+from support.waiting import until_so
 from tools.images.building import Version
 from tools.testbed.errors import TestbedError
 
@@ -42,10 +42,10 @@ every_service = pytest.mark.parametrize("service", PORTS)
 
 
 async def _told_healthy(container: Container) -> None:
-    async with asyncio.timeout(PATIENCE):
-        # The engine tells nobody.
-        while (await container.state())["Health"]["Status"] != "healthy":  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
+    async def healthy() -> bool:
+        return bool((await container.state())["Health"]["Status"] == "healthy")
+
+    await until_so(healthy, PATIENCE)
 
 
 @every_service

@@ -15,6 +15,7 @@ import msgspec
 import psutil
 
 from support.caller import PATIENCE
+from support.waiting import until_so
 from tools.images.building import image_of
 from tools.testbed.engine.client import Docker
 
@@ -65,9 +66,11 @@ class Container:
 
     async def says(self, words: str) -> None:
         """Wait until it has written something."""
-        async with asyncio.timeout(PATIENCE):
-            while words not in "".join(await self.printed()):  # noqa: ASYNC110 - see `answers`
-                await asyncio.sleep(0.1)
+
+        async def said() -> bool:
+            return words in "".join(await self.printed())
+
+        await until_so(said, PATIENCE)
 
     async def answers(
         self, session: aiohttp.ClientSession, port: int, path: str, status: int = 200
