@@ -1,4 +1,4 @@
-"""The command line: `python -m tools.images build|sbom [scheduler …]`."""
+"""The command line: `python -m tools.images build|sbom|engine [scheduler …]`."""
 
 import argparse
 import asyncio
@@ -24,14 +24,14 @@ _BILLS = REPOSITORY / "dist/sbom"
 def main() -> int:
     """Do what the command line says. Returns the exit code: 1 when something was not done."""
     parser = argparse.ArgumentParser(prog="python -m tools.images", description=__doc__)
-    parser.add_argument("command", choices=["build", "sbom"])
+    parser.add_argument("command", choices=list(_COMMANDS))
     # No `choices`: argparse checks the empty list against them.
     parser.add_argument("service", nargs="*", help=f"{', '.join(SERVICES)}; all by default")
     arguments = parser.parse_args()
     if unknown := set(arguments.service) - set(SERVICES):
         parser.error(f"no such service: {', '.join(sorted(unknown))}")
     try:
-        act = _build if arguments.command == "build" else _list
+        act = _COMMANDS[arguments.command]
         asyncio.run(act(arguments.service or SERVICES, partial(print, flush=True)))
     except TestbedError as error:
         print(error, file=sys.stderr)
@@ -67,6 +67,15 @@ async def _list(services: Sequence[str], say: Say) -> None:
             await export(docker, image, archive)
             file.write_text(bill(service, version, archive))
         say(f"{image}: {file.relative_to(REPOSITORY)}")
+
+
+async def _tell(_: Sequence[str], say: Say) -> None:
+    """Say which engine builds images, if there is one."""
+    docker = engine(Places.from_environment())
+    say(f"images: by Docker {await docker('version', '--format={{.Server.Version}}')}")
+
+
+_COMMANDS = {"build": _build, "sbom": _list, "engine": _tell}
 
 
 if __name__ == "__main__":
