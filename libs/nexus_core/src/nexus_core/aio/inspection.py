@@ -7,6 +7,7 @@ import structlog
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import NexusError, UnavailableError
 from nexus_core.ports.clock import Clock
+from nexus_core.telemetry.parts import say_how_it_is
 
 log = structlog.get_logger()
 
@@ -20,7 +21,8 @@ _BETWEEN_SECONDS = 10.0
 class Inspection:
     """What is to be told of a service though it does its work: of rights, of clocks.
 
-    What can't be told at the moment stays as it was found last.
+    What is found is written to the log when it changes, whether somebody asks or not. What can't be
+    told at the moment stays as it was found last.
     """
 
     def __init__(self, part: str, look: Look, clock: Clock) -> None:
@@ -52,7 +54,10 @@ class Inspection:
     async def _look_for_ever(self) -> None:
         while True:
             try:
-                self._found = await self._look()
+                found = await self._look()
+                if found != self._found:
+                    self._found = found
+                    say_how_it_is(self.part, found)
             except NexusError as error:
                 # A server that is away is told of by what uses it.
                 log.debug("inspection put off", part=self.part, error=str(error))

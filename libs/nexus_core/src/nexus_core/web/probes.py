@@ -17,6 +17,7 @@ from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.errors import NexusError
 from nexus_core.ports.clock import Clock
 from nexus_core.telemetry.part_metrics import PartMetrics
+from nexus_core.telemetry.parts import say_how_it_is
 from nexus_core.web.bodies import json_response
 from nexus_core.web.endpoints import Answer, Endpoint, Family, Handler
 from nexus_core.web.errors import as_text
@@ -77,9 +78,12 @@ class Health:
         self._looks[circuit.part] = partial(_known, circuit, required=required)
 
     def inspect(self, inspection: Inspection, tasks: BackgroundTasks) -> None:
-        """Start an inspection, and tell what it finds; the service is ready all the same."""
+        """Start an inspection, and tell what it found last; it has lines of its own in the log.
+
+        The service is ready all the same.
+        """
         inspection.start(tasks)
-        self.watch(inspection.part, inspection.check, required=False)
+        self._looks[inspection.part] = partial(_asked, inspection.check, required=False)
 
     async def stop(self, clock: Clock, grace: float) -> None:
         """Say not ready, and give who sends work here `grace` seconds to hear of it."""
@@ -101,10 +105,7 @@ class Health:
         if state == self._told[part]:
             return
         self._told[part] = state
-        if state.ready:
-            log.info("part is ready again", part=part)
-        else:
-            log.warning("part is not ready", part=part, reason=state.reason)
+        say_how_it_is(part, state.reason)
 
 
 async def _known(circuit: Circuit, *, required: bool) -> PartState:
