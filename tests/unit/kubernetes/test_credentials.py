@@ -1,6 +1,7 @@
 """Credentials that age, expire, are refused and replaced."""
 
 import asyncio
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,22 @@ async def test_they_are_asked_for_anew_before_they_expire(clock: ManualClock) ->
     await credentials.current()
     await credentials.current()
     assert source.asked_anew == 1
+
+
+async def test_without_room_for_a_temporary_file_they_are_told_and_tried_again(
+    clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = a_client_certificate(trustme.CA())
+    source = a_source(tls=Tls(certificate=certificate, key=key))
+    credentials = Credentials(source, clock)
+    folder = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    await credentials.check()
+    with pytest.raises(UnavailableError, match=r"here\.kubeconfig: .* into a temporary file: No"):
+        await credentials.current()
+
+    folder.mkdir()
+    assert (await credentials.current()).ssl
 
 
 async def test_what_was_good_stays_so_while_it_can_not_be_read(clock: ManualClock) -> None:

@@ -68,7 +68,8 @@ class S3Buffer(Section, frozen=True):
     """Where URLs of payloads and results lead: to S3, presigned, or through the scheduler. `auto`:
     through the scheduler if `request-payload-proxy-configuration` has a secret, else to S3."""
     ca_file: str = ""
-    """Certificates (PEM) that the server's must come from; empty: those commonly trusted."""
+    """Certificates (PEM) that the server's must come from; empty: those commonly trusted. Read
+    again when the server's is not trusted."""
     connections: Positive = 64
     """To the server, at most; as many as requests that are accepted at the same time."""
     connect_timeout: Duration = Duration(3)

@@ -158,8 +158,8 @@ class Credentials:
         if self._tls is None or self._tls[0] != access.tls:
             try:
                 self._tls = (access.tls, make_context(access.tls))
-            except InvalidInputError as error:
-                raise InvalidInputError(f"{self.origin}: {error}") from error
+            except (InvalidInputError, UnavailableError) as error:
+                raise type(error)(f"{self.origin}: {error}") from error
         return self._tls[1]
 
     def _has_expired(self, grant: Grant) -> bool:

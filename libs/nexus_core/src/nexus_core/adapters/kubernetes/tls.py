@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 
 from nexus_core.adapters.kubernetes.access import Tls
-from nexus_core.domain.errors import InvalidInputError
+from nexus_core.domain.errors import InvalidInputError, UnavailableError
 
 
 def make_context(tls: Tls) -> ssl.SSLContext:
@@ -16,6 +16,7 @@ def make_context(tls: Tls) -> ssl.SSLContext:
 
     Raises:
         InvalidInputError: a certificate or key is not sound, as a clause that names which.
+        UnavailableError: there is no room for them where they have to be for a moment; likewise.
     """
     context = ssl.create_default_context()
     if not tls.verify:
@@ -24,7 +25,13 @@ def make_context(tls: Tls) -> ssl.SSLContext:
     elif tls.ca:
         context = _trusting(tls.ca)
     if tls.certificate:
-        _present(context, tls)
+        try:
+            _present(context, tls)
+        except OSError as error:
+            raise UnavailableError(
+                "the client certificate can't be put into a temporary file: "
+                f"{error.strerror or error}"
+            ) from error
     return context
 
 
