@@ -3,11 +3,12 @@
 import base64
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 
 import msgspec
 from aiobotocore.session import get_session
+from types_aiobotocore_s3 import S3Client
 
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from support.algorithms import Algorithms
@@ -143,19 +144,32 @@ def watched(pod: StartedPod) -> WatchedService:
     return WatchedService(pod.process, pod.readiness.removesuffix("/readyz"), pod.log)
 
 
-async def make_bucket(s3: S3Description) -> None:
-    client = get_session().create_client(
+def _client(s3: S3Description) -> AbstractAsyncContextManager[S3Client]:
+    return get_session().create_client(
         "s3",
         endpoint_url=s3.endpoint,
         region_name=s3.region,
         aws_access_key_id=s3.access_key_id,
         aws_secret_access_key=s3.secret_access_key,
     )
-    async with client as opened:
-        with suppress(opened.exceptions.BucketAlreadyOwnedByYou):
-            await opened.create_bucket(
+
+
+async def make_bucket(s3: S3Description) -> None:
+    """Make the bucket, unless it is there."""
+    async with _client(s3) as client:
+        with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+            await client.create_bucket(
                 Bucket=s3.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
             )
+
+
+async def drop_bucket(s3: S3Description) -> None:
+    """Delete the bucket with all that is in it."""
+    async with _client(s3) as client:
+        async for page in client.get_paginator("list_objects_v2").paginate(Bucket=s3.bucket):
+            for found in page.get("Contents", []):
+                await client.delete_object(Bucket=s3.bucket, Key=found["Key"])
+        await client.delete_bucket(Bucket=s3.bucket)
 
 
 async def change_schema(place: Place, statement: str) -> None:

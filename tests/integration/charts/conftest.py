@@ -14,7 +14,7 @@ from support.charts import Helm
 from support.deployment import Servers
 from support.helm import cached
 from support.installed import a_place, in_one_cluster
-from support.watched_nexus import WatchedNexus
+from support.watched_nexus import WatchedNexus, drop_bucket
 from tools.testbed.description import (
     CassandraDescription,
     KubernetesDescription,
@@ -59,9 +59,10 @@ async def installed(
         in_one_cluster(place) as nexus,
     ):
         yield WatchedNexus(nexus)
+    await drop_bucket(servers_without_anything.s3)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def prepared(installed: WatchedNexus) -> WatchedNexus:
     """All that the pods need is there, and none is started."""
     await installed.prepare()

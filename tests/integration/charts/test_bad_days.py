@@ -4,7 +4,7 @@ As in `test_services`, a process stands in for each pod. What the pods say is on
 `docs/operations/bad-days.md`, with these tests.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -91,42 +91,47 @@ def told_of(line: Mapping[str, Any]) -> bool:
     return line["event"] in {"circuit opened", "part is not ready"}
 
 
-@pytest.mark.parametrize(
-    ("service", "verb", "resource"),
-    [
-        (SCHEDULER, "create", "jobs"),
-        (SCHEDULER, "list", "pods"),
-        (SUPERVISOR, "delete", "jobs"),
-        (SUPERVISOR, "watch", "pods"),
-        (SUPERVISOR, "watch", "events"),
-    ],
-)
-async def test_one_right_that_is_missing_is_named_and_found_to_be_there_again(
-    running: WatchedNexus, service: str, verb: str, resource: str
+MISSING = {
+    SCHEDULER: {("create", "jobs"), ("list", "pods")},
+    SUPERVISOR: {("delete", "jobs"), ("watch", "pods"), ("watch", "events")},
+}
+
+
+async def test_single_rights_that_are_missing_are_named_and_found_to_be_there_again(
+    running: WatchedNexus,
 ) -> None:
-    role, runs = f"{service}-runs", running.place.runs_namespace
-    rules = await running.rules(role)
-    await running.change_role(role, without(rules, verb, resource))
+    runs, granted = running.place.runs_namespace, {}
+    for service, missing in MISSING.items():
+        granted[service] = await running.rules(f"{service}-runs")
+        await running.change_role(f"{service}-runs", without(granted[service], missing))
 
-    kind = "jobs.batch" if resource == "jobs" else resource
-    said = {f"rights in cluster {CLUSTER}": [f"may not {verb} {kind} in namespace '{runs}'"]}
-    await running.all_come_to_say({service: said})
-    pod = running.nexus.pods[service]
-    assert pod.lines(f"may not {verb} {kind} in namespace '{runs}'")
-    # It is told of, and the pod stays in service.
-    await pod.ready(running.place.session)
+    part, where = f"rights in cluster {CLUSTER}", f"in namespace '{runs}'"
+    await running.all_come_to_say(
+        {
+            SCHEDULER: {part: [f"may not create jobs.batch, list pods {where}"]},
+            SUPERVISOR: {part: [f"may not delete jobs.batch, watch pods, watch events {where}"]},
+        }
+    )
+    for service in MISSING:
+        pod = running.nexus.pods[service]
+        (said,) = [line for line in watched(pod).log() if line.get("part") == part]
+        assert (said["event"], where in said["reason"]) == ("part is not ready", True)
+        # It is told of, and the pod stays in service.
+        await pod.ready(running.place.session)
 
-    await running.change_role(role, rules)
+    for service, rules in granted.items():
+        await running.change_role(f"{service}-runs", rules)
     await running.all_come_to_say({})
+    await running.runs_to_its_end()
 
 
-def without(rules: list[Object], verb: str, resource: str) -> list[Object]:
-    """Return rules that lack one verb on one resource."""
+def without(rules: list[Object], missing: Collection[tuple[str, str]]) -> list[Object]:
+    """Return rules that lack some verbs on some resources."""
     return [
         {**rule, "resources": [one], "verbs": verbs}
         for rule in rules
         for one in rule["resources"]
-        if (verbs := [kept for kept in rule["verbs"] if (kept, one) != (verb, resource)])
+        if (verbs := [verb for verb in rule["verbs"] if (verb, one) not in missing])
     ]
 
 
