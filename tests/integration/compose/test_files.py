@@ -99,6 +99,18 @@ def test_every_variable_is_explained_with_its_default_and_no_other_is(
     assert explained() == {**used, "COMPOSE_PROFILES": "full"}
 
 
+def test_an_example_of_which_all_lines_are_taken_changes_nothing(
+    compose_program: Path, all_services: dict[str, Service], tmp_path: Path
+) -> None:
+    taken = tmp_path / "env"
+    text = (FOLDER / ".env.example").read_text("utf-8")
+    taken.write_text(re.sub(r"^# (?=[A-Z][A-Z0-9_]*=)", "", text, flags=re.MULTILINE), "utf-8")
+    printed = config(
+        compose_program, f"--env-file={taken}", "--profile=*", "config", "--format=json"
+    )
+    assert msgspec.json.decode(printed)["services"] == all_services
+
+
 def test_a_variable_has_the_same_default_wherever_it_stands() -> None:
     text = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.yaml"))
     defaults: dict[str, set[str]] = {}

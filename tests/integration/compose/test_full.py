@@ -111,10 +111,11 @@ async def test_the_pods_are_of_the_image_that_the_stack_hands_to_its_cluster(
     assert set(of_pods.split()) == {image}
 
 
-async def test_a_service_that_dies_is_started_again_and_goes_on(
+async def test_what_dies_is_started_again_and_nothing_is_lost_by_it(
     stack: Stack, caller: Caller
 ) -> None:
-    for name in ("receiver", "supervisor", "scheduler"):
+    before = await ends_as_its_readme_says(caller, "hello-world", PATIENCE)
+    for name in ("receiver", "supervisor", "scheduler", "s3", "cassandra"):
         os.kill((await stack.containers())[name]["State"]["Pid"], signal.SIGKILL)
 
         async def is_back(name: str = name) -> bool:
@@ -122,6 +123,10 @@ async def test_a_service_that_dies_is_started_again_and_goes_on(
             return again and (await stack.states())[name] == "healthy"
 
         await until_so(is_back, PATIENCE)
+    # Services ask again what was away, after a while.
+    await caller.learns("hello-world")
+    after = await caller.finished("hello-world", before["requestId"])
+    assert await caller.fetch(after["resultUri"]) == {"greeting": "Hello, Ada!"}
     await ends_as_its_readme_says(caller, "hello-world", PATIENCE)
 
 
