@@ -53,7 +53,7 @@ async def _missing(docker: Docker, image: str) -> str:
     try:
         await docker("pull", "--quiet", image)
     except TestbedError as error:
-        return f"{image} can't be had ({str(error).splitlines()[-1]})"
+        return f"{image} can't be had ({str(error).rpartition(': ')[2]})"
     return ""
 
 

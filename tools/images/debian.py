@@ -90,10 +90,14 @@ def _pack(tree: Path, target: Path) -> None:
 
 def _write_base(tree: Path, archive: tarfile.TarFile) -> None:
     """Copy what the packages brought, not what their scripts made of it: as it is unpacked."""
+    written: set[str] = set()
     for folder, mode in _FOLDERS.items():
+        _add_parents(archive, folder, written)
         owner = _USER if folder == "home/nonroot" else 0
         archive.addfile(_member(folder, tarfile.DIRTYPE, mode, owner))
-    written = set(_FOLDERS) | set(_FILES)
+        written.add(folder)
+    # Instead of those that a package brings.
+    written.update(_FILES)
     for package in _BASE:
         for path in _files(tree, package):
             if path not in written:
@@ -106,6 +110,7 @@ def _write_base(tree: Path, archive: tarfile.TarFile) -> None:
     for path, text in _FILES.items():
         _add_text(archive, path, text, written)
     for path, target in _LINKS.items():
+        _add_parents(archive, path, written)
         member = _member(path, tarfile.SYMTYPE, 0o777)
         member.linkname = target
         archive.addfile(member)
