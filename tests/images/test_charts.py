@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from support.chart_values import OWN
-from support.charts import Helm, Object, of_kind, pods_of
+from support.charts import Helm, Object, merged, of_kind, pods_of
 from support.containers import PORTS, Container, Containers
 from tools.testbed.engine.client import Docker
 
@@ -33,7 +33,8 @@ class Rendered:
 
 @pytest.fixture
 async def release(offline_helm: Helm) -> Rendered:
-    values = {**OWN["single-cluster"], "cluster": {"name": "eu-1"}}
+    own = OWN["single-cluster"]
+    values = merged(own, {"cluster": {"name": "eu-1"}, "s3": {"endpoint": "http://s3.test"}})
     return Rendered(await offline_helm.render(values, presets=["single-cluster"]))
 
 
@@ -113,6 +114,8 @@ async def _started(
     (command,) = spec["command"]
     sources = {volume["name"]: volume for volume in pod["volumes"]}
     options = [f"--entrypoint={command}", *_rights(pod, spec), *_environment(spec)]
+    # Nobody is there.
+    options += [f"--add-host={name}:127.0.0.1" for name in ("cassandra.test", "s3.test")]
     for mount in spec["volumeMounts"]:
         source, path = sources[mount["name"]], mount["mountPath"]
         if "emptyDir" in source:
