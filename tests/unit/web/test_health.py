@@ -1,83 +1,95 @@
-"""What readiness leaves in the log."""
+"""The programs that ask a service for its health, as engines of containers run them."""
 
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
-from structlog.testing import capture_logs
+import pytest
 
-from nexus_core.aio.circuit import Circuit
-from nexus_core.aio.tasks import BackgroundTasks
-from nexus_core.domain.errors import UnavailableError
-from nexus_core.web.probes import Health, PartState
-from support.clock import ManualClock
-
-
-class Part:
-    """A part whose trouble a test sets."""
-
-    def __init__(self) -> None:
-        self.trouble = ""
-
-    async def check(self) -> None:
-        if self.trouble:
-            raise UnavailableError(self.trouble)
+from nexus_core.settings.sections import Listen, ServiceSettings
+from nexus_core.web.health import run_health
 
 
-async def test_a_part_that_is_away_is_logged_once_and_so_is_its_return() -> None:
-    health, part = Health(), Part()
-    health.watch("store", part.check)
-    part.trouble = "store: wrong password"
-    with capture_logs() as logs:
-        for _ in range(3):
-            readiness = await health.readiness()
-            assert readiness.parts["store"].reason == "store: wrong password"
-        part.trouble = "store: no keyspace"
-        await health.readiness()
-        part.trouble = ""
-        for _ in range(3):
-            assert (await health.readiness()).ready
-    assert [(line["event"], line["part"], line.get("reason")) for line in logs] == [
-        ("part is not ready", "store", "store: wrong password"),
-        ("part is not ready", "store", "store: no keyspace"),
-        ("part is ready again", "store", None),
-    ]
+class Settings(ServiceSettings, frozen=True):
+    """Of a service that listens."""
+
+    listen: Listen = Listen(host="0.0.0.0")  # noqa: S104 - as in a container
 
 
-async def test_a_part_that_is_ready_is_no_news() -> None:
-    health = Health()
-    health.watch("store", Part().check)
-    with capture_logs() as logs:
-        await health.readiness()
-    assert logs == []
+class _Living(BaseHTTPRequestHandler):
+    """A service that lives, and is not ready."""
+
+    def do_GET(self) -> None:
+        lives = self.path == "/livez"
+        self.send_response(200 if lives else 503)
+        self.end_headers()
+        self.wfile.write(b"ok" if lives else b"cassandra is away")
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
-async def test_a_part_with_a_circuit_is_ready_when_that_is_closed(clock: ManualClock) -> None:
-    health, part, circuit = Health(), Part(), Circuit("store", clock)
-    health.show(circuit, required=True)
-    async with BackgroundTasks() as tasks:
-        part.trouble = "store: wrong password"
-        tasks.start("ask", circuit.keep_asking(part.check))
-        away = await health.readiness()
-        part.trouble = ""
-        still = await health.readiness()
-        await clock.advance(1)
-        back = await health.readiness()
-    assert (away.ready, away.parts["store"].reason) == (False, "store: wrong password")
-    assert still == away
-    assert back.parts == {"store": PartState(ready=True)}
+@contextmanager
+def _a_service() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), _Living) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
-async def test_a_part_whose_circuit_knows_nothing_yet_is_not_ready(clock: ManualClock) -> None:
-    health = Health()
-    health.show(Circuit("store", clock), required=True)
-    readiness = await health.readiness()
-    assert (readiness.ready, readiness.parts["store"].ready) == (False, False)
-    assert "did not answer" in readiness.parts["store"].reason
+def _asked(monkeypatch: pytest.MonkeyPatch, port: int, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["nexus-health", *arguments])
+    monkeypatch.setenv("NEXUS__LISTEN__PORT", str(port))
+    return run_health("nexus-health", Settings, lambda own: (own.listen,))
 
 
-async def test_what_is_not_required_makes_nothing_unready(clock: ManualClock) -> None:
-    health, circuit = Health(), Circuit("cluster", clock)
-    health.show(circuit)
-    with suppress(UnavailableError), circuit.call():
-        raise UnavailableError("cluster: no route")
-    readiness = await health.readiness()
-    assert (readiness.ready, readiness.parts["cluster"].ready) == (True, False)
+def test_a_service_that_lives_is_healthy_though_it_is_not_ready(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _a_service() as port:
+        assert _asked(monkeypatch, port) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_asked_whether_it_is_ready_it_tells_why_not(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _a_service() as port:
+        assert _asked(monkeypatch, port, "--ready") == 1
+    assert f"127.0.0.1:{port}/readyz answers 503: cassandra is away" in capsys.readouterr().err
+
+
+def test_where_nobody_listens_there_is_no_health(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _a_service() as port:
+        pass
+    assert _asked(monkeypatch, port) == 1
+    assert f"127.0.0.1:{port}/livez" in capsys.readouterr().err
+
+
+def test_settings_that_cant_be_read_are_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NEXUS__LOG_LEVLE", "debug")
+
+    assert _asked(monkeypatch, 1) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "NEXUS__LOG_LEVLE" in said
+
+
+def test_all_of_several_addresses_have_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["nexus-health"])
+    with _a_service() as port, _a_service() as gone:
+        both = (Listen(port=port), Listen(port=gone))
+        assert run_health("nexus-health", Settings, lambda _: both) == 0
+    with _a_service() as port:
+        both = (Listen(port=port), Listen(port=gone))
+        assert run_health("nexus-health", Settings, lambda _: both) == 1
