@@ -1,9 +1,11 @@
-"""The profile `full`: all of its services, on images that were made of packages where that is so.
+"""The profile `full`, used as a person does, twice.
 
-In the place of k3s, which only a registry has, is the testbed's control plane with its real node,
-by `testbed_cluster.yaml`. There is no Grafana. docs/how-to/compose.md tells what is left untried.
+Once on images that are made of packages: in the place of k3s, which only a registry has, is the
+testbed's control plane with its real node, and there is no Grafana. And once on all the images that
+it names, where an engine can fetch them.
 """
 
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -14,16 +16,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from support.caller import Caller
+from support.caller import REPOSITORY, Caller
 from support.example_runs import ends_as_its_readme_says
-from support.stack import Stack, a_stack
-from support.stack_cluster import GIVEN, a_stack_cluster
+from support.full_stack import FullStack, not_to_be_had, of_a_registry, of_packages
+from support.stack import Stack
 from support.waiting import until_so
-from tools.compose.__main__ import save
-from tools.compose.stand_ins import stand_ins
 from tools.testbed.engine.client import Docker
 from tools.testbed.kubernetes.node.machine import obstacle
-from tools.testbed.places import Places
 
 pytestmark = [
     pytest.mark.engine,
@@ -36,36 +35,33 @@ pytestmark = [
 
 PATIENCE = 180.0
 ONCE = {"cassandra-role", "s3-bucket", "kubernetes-objects", "schema"}
-OVERRIDE = Path(__file__).with_name("testbed_cluster.yaml")
+SERVE = {"cassandra", "s3", "kubernetes", "scheduler", "receiver", "supervisor", "prometheus"}
+DASHBOARDS = REPOSITORY / "deploy/observability/dashboards"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(
-    docker: Docker, compose_program: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stack]:
-    if why := obstacle():
-        pytest.skip(f"no real node: {why}")
-    folder = tmp_path_factory.mktemp("stack")
-    servers = await stand_ins(docker, Places.from_environment().cache, print)
-    given = {**servers, "NEXUS_TEST_CLUSTER": str(folder / GIVEN)}
-    async with a_stack(docker, compose_program, [OVERRIDE], **given) as stack:
-        await stack.make("images")
-        await save(docker, f"nexus-standalone:{stack.project}", folder / "examples.tar")
-        async with a_stack_cluster(folder, folder / "examples.tar") as cluster:
-            await stack("--profile=full", "run", "--rm", "kubernetes-objects")
-            # Before there is a scheduler, or it might know the workgroup as it was.
-            await cluster.send_runs_to_the_node()
-            await up(stack)
-            yield stack
-            await stack.make("compose-clean")
-    assert await stack.left_behind() == []
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["packages", "registry"])
+async def full(
+    request: pytest.FixtureRequest,
+    docker: Docker,
+    compose_program: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[FullStack]:
+    if request.param == "packages":
+        if why := obstacle():
+            pytest.skip(f"no real node: {why}")
+        opened = of_packages(docker, compose_program, tmp_path_factory.mktemp("stack"))
+    else:
+        if why := await not_to_be_had(docker, compose_program):
+            pytest.skip(f"no registry: {why}")
+        opened = of_a_registry(docker, compose_program)
+    async with opened as full:
+        yield full
+    assert await full.stack.left_behind() == []
 
 
-async def up(stack: Stack) -> None:
-    """Start what can be had, of both profiles."""
-    await stack("--profile=full", "up", "--detach", "--wait")
-    profiles = ("--profile=full", "--profile=observability")
-    await stack(*profiles, "up", "--detach", "--wait", "--no-deps", "prometheus")
+@pytest.fixture
+def stack(full: FullStack) -> Stack:
+    return full.stack
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -74,10 +70,10 @@ async def caller(stack: Stack, session: aiohttp.ClientSession) -> Caller:
 
 
 async def test_all_services_are_healthy_after_those_that_prepare_them_have_ended(
-    stack: Stack,
+    full: FullStack,
 ) -> None:
-    states = await stack.states()
-    ready = {"cassandra", "s3", "kubernetes", "scheduler", "receiver", "supervisor", "prometheus"}
+    ready = SERVE | ({"grafana"} if full.is_whole else set())
+    states = await full.stack.states()
     assert states == {**dict.fromkeys(ONCE, "exited 0"), **dict.fromkeys(ready, "healthy")}
 
 
@@ -99,8 +95,11 @@ async def test_an_example_ends_in_a_pod_as_its_readme_says(caller: Caller, algor
 
 
 async def test_the_pods_are_of_the_image_that_the_stack_hands_to_its_cluster(
-    stack: Stack, caller: Caller, docker: Docker
+    full: FullStack, caller: Caller, docker: Docker
 ) -> None:
+    stack = full.stack
+    if full.is_whole:
+        pytest.skip("engines and clusters of other kinds call one image by several ids")
     await ends_as_its_readme_says(caller, "hello-world", PATIENCE)
     of_pods = await stack(
         *("exec", "--no-TTY", "kubernetes", "kubectl", "--server=https://kubernetes:6443"),
@@ -114,6 +113,8 @@ async def test_the_pods_are_of_the_image_that_the_stack_hands_to_its_cluster(
 async def test_what_dies_is_started_again_and_nothing_is_lost_by_it(
     stack: Stack, caller: Caller
 ) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("processes of containers are root's to kill")
     before = await ends_as_its_readme_says(caller, "hello-world", PATIENCE)
     for name in ("receiver", "supervisor", "scheduler", "s3", "cassandra"):
         os.kill((await stack.containers())[name]["State"]["Pid"], signal.SIGKILL)
@@ -156,12 +157,23 @@ async def test_prometheus_scrapes_all_services_and_has_our_alerts(
     assert [rule["name"] for rule in alerts if rule["state"] == "firing"] == []
 
 
-async def test_runs_outlive_the_containers(stack: Stack, caller: Caller) -> None:
+async def test_grafana_has_our_dashboards(full: FullStack, session: aiohttp.ClientSession) -> None:
+    if not full.is_whole:
+        pytest.skip("there is no Grafana of packages")
+    url = f"{full.stack.url_of('GRAFANA_PORT')}/api/search?type=dash-db"
+    async with session.get(url) as answer:
+        found = {one["uid"] for one in await answer.json()}
+    ours = {json.loads(file.read_text("utf-8"))["uid"] for file in DASHBOARDS.glob("*.json")}
+    assert found == ours
+
+
+async def test_runs_outlive_the_containers(full: FullStack, caller: Caller) -> None:
+    stack = full.stack
     before = await ends_as_its_readme_says(caller, "hello-world", PATIENCE)
 
     await stack.make("compose-down")
     assert await stack.states() == {}
-    await up(stack)
+    await full.up()
 
     after = await caller.finished("hello-world", before["requestId"])
     assert after["status"] == "COMPLETED"
