@@ -64,9 +64,13 @@ class WatchedNexus:
 
     async def begin_one(self, name: str) -> StartedPod:
         """Start a pod, as often as a kubelet does with one that ends."""
+        return await self.place.kubelet.start(name, self.home, await self.spec_of(name))
+
+    async def spec_of(self, name: str) -> Object:
+        """Return the spec of the pods of a Deployment."""
         deployment = await self._get("/apis/apps/v1", "deployments", name)
-        spec = deployment["spec"]["template"]["spec"]
-        return await self.place.kubelet.start(name, self.home, spec)
+        spec: Object = deployment["spec"]["template"]["spec"]
+        return spec
 
     async def apply_schema(self) -> StartedPod:
         """Run the Job of the hook."""
@@ -100,6 +104,20 @@ class WatchedNexus:
         data = {k: text for k, text in (before["data"] | changed).items() if text is not None}
         await self.put_secret({**before, "data": data})
         return before
+
+    async def take_secret(self, name: str) -> Object:
+        """Delete a secret; return it as it was."""
+        before = await self._get("/api/v1", "secrets", name)
+        path = f"/api/v1/namespaces/{self.home}/secrets/{name}"
+        told(await self.place.connection.request("DELETE", path))
+        return before
+
+    async def create_secret(self, secret: Object) -> None:
+        """Make a secret that is not there."""
+        metadata = {"name": secret["metadata"]["name"]}
+        body = msgspec.json.encode({**secret, "metadata": metadata})
+        path = f"/api/v1/namespaces/{self.home}/secrets"
+        told(await self.place.connection.request("POST", path, body=body))
 
     async def put_secret(self, secret: Object) -> None:
         """Write a secret, whatever became of it meanwhile."""
