@@ -1,5 +1,6 @@
 """An engine of the testbed's own, started beside whichever answers on this machine."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -76,6 +77,16 @@ async def test_two_on_the_same_data_are_refused(own: Own) -> None:
 
     with pytest.raises(TestbedError, match="engine died at its start"):
         await start_engine(own.folder / "second", own.folder / "data", parts)
+
+
+async def test_one_that_was_killed_leaves_its_data_to_the_next(own: Own) -> None:
+    parts = await programs(Places.from_environment().cache, print)
+    await own.process.stop(PATIENCE)
+    # As if its number were now that of somebody else.
+    (own.folder / "data/engine.pid").write_text(str(os.getpid()))
+
+    process = await start_engine(own.folder / "next", own.folder / "data", parts)
+    await process.stop(PATIENCE)
 
 
 async def test_nothing_of_it_runs_on_when_it_is_stopped(own: Own) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from tools.testbed.builds import Say
 from tools.testbed.engine.client import answers
 from tools.testbed.errors import TestbedError
@@ -19,6 +21,8 @@ _READY_SECONDS = 60.0
 # Containers that don't end when they are asked to; `down` waits three times as long for the engine.
 _STOP_SECONDS = 5
 _SETTINGS = "engine.json"
+_PIDFILE = "engine.pid"
+_PROGRAM = "dockerd"
 _DEFAULT_BRIDGE = Path("/sys/class/net/docker0")
 
 
@@ -85,6 +89,7 @@ async def start_engine(folder: Path, data: Path, parts: Programs) -> Process:
     for one in (data, folder):
         one.mkdir(parents=True, exist_ok=True)
     (folder / _SETTINGS).write_text("{}\n")
+    _forget_the_dead(data / _PIDFILE)
     process = start("engine", _command(folder, data, parts), folder, parts.environment)
 
     async def ready() -> bool:
@@ -94,14 +99,23 @@ async def start_engine(folder: Path, data: Path, parts: Programs) -> Process:
     return process
 
 
+def _forget_the_dead(file: Path) -> None:
+    """Remove the file of an engine that was killed: another process may have its number by now."""
+    try:
+        if psutil.Process(int(file.read_text("ascii"))).name() != _PROGRAM:
+            file.unlink()
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        file.unlink(missing_ok=True)
+
+
 def _command(folder: Path, data: Path, parts: Programs) -> Sequence[str]:
     return [
-        str(parts.engine / "usr/sbin/dockerd"),
+        str(parts.engine / "usr/sbin" / _PROGRAM),
         f"--host={address(folder)}",
         f"--exec-root={folder}/exec",
         f"--data-root={data}",
         # Another one on the same data finds it, and gives way.
-        f"--pidfile={data}/engine.pid",
+        f"--pidfile={data / _PIDFILE}",
         # Instead of the system's, which are another engine's.
         f"--config-file={folder}/{_SETTINGS}",
         # The firewall may be another's. Each network has a bridge of its own.
