@@ -148,14 +148,22 @@ def test_an_empty_file_is_no_mistake(tmp_path: Path) -> None:
 def test_a_secret_that_is_set_to_nothing_is_found_by_its_variable() -> None:
     environ = {
         "NEXUS__CALLBACK__SECRET": "",
-        "NEXUS__API_TOKENS": "",
+        "NEXUS__S3_BUFFER__SECRET_ACCESS_KEY": "",
         "NEXUS__SIGNING__SECRET": "known",
         "NEXUS__SCHEDULER_URL": "",
     }
 
     found = empty_secrets(load(ServiceSettings, environ), environ)
 
-    assert sorted(found) == ["NEXUS__API_TOKENS", "NEXUS__CALLBACK__SECRET"]
+    assert sorted(found) == ["NEXUS__CALLBACK__SECRET", "NEXUS__S3_BUFFER__SECRET_ACCESS_KEY"]
+
+
+@pytest.mark.parametrize("written", ["", " ", ","])
+def test_tokens_that_are_set_to_nothing_are_refused_since_they_would_let_anybody_in(
+    written: str,
+) -> None:
+    with pytest.raises(SettingsError, match=r"^NEXUS__API_TOKENS: is set to nothing"):
+        load(ServiceSettings, {"NEXUS__API_TOKENS": written})
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -24,8 +24,7 @@ FILE_VARIABLE = "NEXUS_CONFIG"
 _PARSED = (Duration, ByteSize, Secret)
 
 # To other settings an empty variable says nothing: charts set all variables that they know.
-_SECRETS = (Secret, tuple[Secret, ...])
-_MAY_BE_EMPTY = (str, tuple[str, ...], *_SECRETS)
+_MAY_BE_EMPTY = (str, tuple[str, ...], Secret)
 
 
 class SettingsError(InvalidInputError):
@@ -109,7 +108,7 @@ def empty_secrets(settings: Section, environ: Mapping[str, str] | None = None) -
     """
     environ = os.environ if environ is None else environ
     found = {variable_of(path): _held_by(settings, path) for path in setting_names(settings)}
-    return [name for name, kind in found.items() if kind in _SECRETS and environ.get(name) == ""]
+    return [name for name, kind in found.items() if kind is Secret and environ.get(name) == ""]
 
 
 def _held_by(settings: Section, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - a type
@@ -160,6 +159,9 @@ def _overlay(settings: Section, tree: dict[str, Any], variable: str, text: str) 
                 raise SettingsError(f"{'.'.join(path[: depth + 1])}: must be a mapping")
         elif isinstance(level, Section):
             raise SettingsError(f"{variable}: is a section; name one of its settings")
+        elif field.type == tuple[Secret, ...] and not _split(text):
+            # A key of a secret that is empty: without any of them, everybody would be let in.
+            raise SettingsError(f"{variable}: is set to nothing; give it one, or leave it out")
         elif text or field.type in _MAY_BE_EMPTY:
             node[part] = text
 
