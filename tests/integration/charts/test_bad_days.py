@@ -46,7 +46,7 @@ async def test_pods_that_find_nothing_they_need_say_what_and_go_on_as_it_is_mend
     of_scheduler = no_rights(home, SCHEDULER, runs) | {
         "catalogue": ["needs the rights list and watch on nexusalgorithmtemplates", home],
         "rights to the catalogue": [
-            "may not list nexusalgorithmtemplates.science.sneaksanddata.com",
+            "may not list, watch nexusalgorithmtemplates.science.sneaksanddata.com and list, watch",
             f"in namespace '{home}'",
         ],
     }
@@ -83,7 +83,10 @@ def no_rights(home: str, account: str, runs: str) -> Troubles:
     user = f'User "system:serviceaccount:{home}:{account}" cannot list resource "jobs"'
     return {
         f"cluster {CLUSTER}": ["can't list Jobs", user, runs],
-        f"rights in cluster {CLUSTER}": ["may not create jobs.batch", f"in namespace '{runs}'"],
+        f"rights in cluster {CLUSTER}": [
+            "may not create, get, list, delete, patch",
+            f"in namespace '{runs}'",
+        ],
     }
 
 
@@ -108,8 +111,10 @@ async def test_single_rights_that_are_missing_are_named_and_found_to_be_there_ag
     part, where = f"rights in cluster {CLUSTER}", f"in namespace '{runs}'"
     await running.all_come_to_say(
         {
-            SCHEDULER: {part: [f"may not create jobs.batch, list pods {where}"]},
-            SUPERVISOR: {part: [f"may not delete jobs.batch, watch pods, watch events {where}"]},
+            SCHEDULER: {part: [f"may not create jobs.batch and list pods {where}"]},
+            SUPERVISOR: {
+                part: [f"may not delete jobs.batch and watch pods and watch events {where}"]
+            },
         }
     )
     for service in MISSING:

@@ -79,6 +79,8 @@ class Fault(NamedTuple):
     part: str
     words: Sequence[str]
     settings: Callable[[Ground], Settings]
+    beside: Mapping[str, Sequence[str]] = {}
+    """What is said of other parts for the same reason."""
 
 
 def _cassandra(words: Sequence[str], make: Callable[[Ground], Settings]) -> Fault:
@@ -162,6 +164,12 @@ FAULTS = {
         "cluster shard-0",
         ["shards/shard-0.kubeconfig", "cannot list resource"],
         lambda ground: ground.shards(ground.servers.kubernetes.denied_kubeconfig),
+        {
+            "rights in cluster shard-0": [
+                "shards/shard-0.kubeconfig: may not create, get, list, ",
+                "jobs.batch and list",
+            ]
+        },
     ),
     "shard with expired certificate": Fault(
         "cluster shard-0",
@@ -182,6 +190,7 @@ FAULTS = {
         "catalogue",
         ["needs the rights", "nexusalgorithmtemplates", "is forbidden"],
         lambda ground: {_FILE: ground.servers.kubernetes.denied_kubeconfig},
+        {"rights to the catalogue": ["may not list, watch nexusalgorithmtemplates."]},
     ),
     "catalogue with expired certificate": Fault(
         "catalogue",
@@ -277,7 +286,9 @@ async def test_what_is_amiss_is_said_part_by_part_and_ends_nothing(
     settings = ground.servers.settings()
     for fault in faults:
         settings |= FAULTS[fault].settings(ground)
-    expected = {FAULTS[fault].part: FAULTS[fault].words for fault in faults}
+    expected: dict[str, Sequence[str]] = {}
+    for fault in faults:
+        expected |= {FAULTS[fault].part: FAULTS[fault].words, **FAULTS[fault].beside}
     async with a_watched_service(name, settings, tmp_path) as service:
         troubles = await service.comes_to_say(expected, session)
         assert not [reason for reason in troubles.values() if "\n" in reason]

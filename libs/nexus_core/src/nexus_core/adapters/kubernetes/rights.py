@@ -19,9 +19,10 @@ class Right(NamedTuple):
     resource: str
     group: str = ""
 
-    def __str__(self) -> str:
-        kind = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {kind}"
+    @property
+    def kind(self) -> str:
+        """What definitions call the kind, such as `jobs.batch`."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
 # What can be left out on purpose is not here: to read logs, and to write conditions.
@@ -53,7 +54,10 @@ async def what_lacks(connection: Connection, namespace: str, needed: Collection[
     lacking = await _lacking(connection, namespace, needed)
     if not lacking:
         return ""
-    listed = ", ".join(map(str, lacking))
+    verbs: dict[str, list[str]] = {}
+    for right in lacking:
+        verbs.setdefault(right.kind, []).append(right.verb)
+    listed = " and ".join(f"{', '.join(some)} {kind}" for kind, some in verbs.items())
     return (
         f"{connection.origin}: may not {listed} in namespace '{namespace}'; "
         "give the account what deploy/rbac has"
