@@ -17,10 +17,11 @@ import aiohttp
 import pytest
 import yaml
 
+from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.schema.steps import read_steps
 from nexus_core.adapters.cassandra.schema.versions import TABLE
 from support.caller import inherited_environment
-from support.cassandra import drop_keyspace, make_keyspace
+from support.cassandra import LIMITS, drop_keyspace, make_keyspace, plan_of
 from support.custom_resources import Kubectl
 from support.deployment import Servers
 from support.kubeconfigs import a_kubeconfig
@@ -446,14 +447,7 @@ async def test_what_is_mended_is_taken_up_without_a_restart(
         )
         busy = await _submit(session, service, "on-shard-0")
         assert (busy.status, bool(busy.retry_after)) == (503, True)
-        command = [sys.executable, "-m", "nexus_schema", "apply", "--create-keyspace"]
-        subprocess.run(  # noqa: S603, ASYNC221 - our own command; nothing else goes on here
-            [*command, "--replication=1"],
-            env={**inherited_environment(), **later},
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+        _apply_schema(later, replication=1)
         try:
             good = Path(servers.kubernetes.shards_folder) / "shard-0.kubeconfig"
             shutil.copy(good, Path(shards[_SHARDS]) / "shard-0.kubeconfig")
@@ -466,3 +460,37 @@ async def test_what_is_mended_is_taken_up_without_a_restart(
             assert await service.stop() == 0
         finally:
             await drop_keyspace(servers.cassandra, keyspace)
+
+
+async def test_copies_on_more_nodes_than_there_are_are_told_of_until_there_are_enough(
+    servers: Servers, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    keyspace = f"copies_{tmp_path.name[-8:]}".replace("-", "_").lower()
+    settings = dataclasses.replace(servers, keyspace=keyspace).settings()
+    _apply_schema(settings, replication=3)
+    settings |= _a_catalogue(tmp_path / "manifests")
+    try:
+        async with a_watched_service("scheduler", settings, tmp_path) as service:
+            expected = {"checkpoint-store": ["LOCAL_QUORUM"]}
+            _check_log(service, servers, await service.comes_to_say(expected, session))
+
+            plan = plan_of(servers.cassandra)
+            async with open_session(plan, LIMITS, DriverName.ACSYLLA) as administrator:
+                # By its name: `replication_factor` says nothing of a data centre that is known.
+                one = f"{{'class': 'NetworkTopologyStrategy', '{plan.local_dc}': 1}}"
+                await administrator.define(f"ALTER KEYSPACE {keyspace} WITH replication = {one}")
+            await service.comes_to_say({}, session)
+            assert await service.stop() == 0
+    finally:
+        await drop_keyspace(servers.cassandra, keyspace)
+
+
+def _apply_schema(settings: Settings, *, replication: int) -> None:
+    command = [sys.executable, "-m", "nexus_schema", "apply", "--create-keyspace"]
+    subprocess.run(  # noqa: S603 - our own command
+        [*command, f"--replication={replication}"],
+        env={**inherited_environment(), **settings},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )

@@ -24,6 +24,9 @@ T = TypeVar("T")
 _LONGEST_KEY = 0xFFFF - 0x1FF
 """Bytes of what is looked up by: servers take 65,535 of all parts of a key together."""
 
+_NOBODY = ("-", "-")
+"""The key of no run."""
+
 _NOW = Statement("SELECT toTimestamp(now()) FROM system.local")
 
 _TRIES = 3
@@ -163,8 +166,8 @@ class CassandraCheckpointStore:
         return await self._lookups.retag(key, tag, at)
 
     async def ping(self) -> None:
-        """Return when the store answers; raise `UnavailableError` when it does not."""
-        await self._session.ping()
+        """Return when as many nodes answer as a run needs; raise `UnavailableError` otherwise."""
+        await self._session.execute(statements.FIND_STAGE_AND_CAUSE, _NOBODY)
 
     async def time(self) -> ToldTime:
         """Return what the clock of a node says."""
