@@ -54,10 +54,21 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def archive(service: str, docker: Docker, images: Mapping[str, str], archives: Path) -> Path:
     """All files of the image of a test's service."""
-    path = archives / f"{service}.tar"
-    if not path.exists():
-        asyncio.run(export(docker, images[service], path))
-    return path
+    return _exported(docker, images[service], archives / f"{service}.tar")
+
+
+@pytest.fixture
+def base_archive(docker: Docker, images: Mapping[str, str], archives: Path) -> Path:
+    """All files of what the images are built upon."""
+    label = '--format={{index .Config.Labels "org.opencontainers.image.base.name"}}'
+    base = asyncio.run(docker("image", "inspect", label, images["scheduler"]))
+    return _exported(docker, base, archives / "base.tar")
+
+
+def _exported(docker: Docker, image: str, archive: Path) -> Path:
+    if not archive.exists():
+        asyncio.run(export(docker, image, archive))
+    return archive
 
 
 @pytest.fixture(scope="session")

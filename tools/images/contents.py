@@ -33,7 +33,8 @@ async def export(docker: Docker, image: str, archive: Path) -> None:
     Raises:
         TestbedError: the engine has no such image, or the disk is full.
     """
-    created = await docker("create", image)
+    # It is not started; but an image that says no command can't be made a container of without one.
+    created = await docker("create", image, "none")
     try:
         await docker("export", f"--output={archive}", created)
     finally:
