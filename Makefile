@@ -93,8 +93,13 @@ COMPOSE ?= docker compose
 STACK = $(COMPOSE) --file deploy/compose/compose.yaml
 PROFILES ?= $(or $(shell sed -n 's/^COMPOSE_PROFILES=//p' deploy/compose/.env 2>/dev/null),full)
 
+.PHONY: compose-tool
+compose-tool:
+	@$(COMPOSE) version >/dev/null 2>&1 || { \
+		echo "'$(COMPOSE)' is no compose of version 2; install Docker's plug-in, or name one: make COMPOSE=/path/to/docker-compose" >&2; exit 1; }
+
 .PHONY: compose-up
-compose-up: images $(if $(findstring full,$(PROFILES)),compose-images) ## Start the stack of deploy/compose and wait until it is ready: make compose-up PROFILES=light
+compose-up: compose-tool images $(if $(findstring full,$(PROFILES)),compose-images) ## Start the stack of deploy/compose and wait until it is ready: make compose-up PROFILES=light
 	@COMPOSE_PROFILES=$(PROFILES) $(if $(TAG),NEXUS_TAG=$(TAG)) $(STACK) up --detach --wait
 
 .PHONY: compose-images
@@ -102,11 +107,11 @@ compose-images: $(READY) ## Hand the image of the examples to the stack's Kubern
 	@$(BIN)/python -m tools.compose
 
 .PHONY: compose-down
-compose-down: ## Stop and remove its containers; keeps its volumes, where your runs are
+compose-down: compose-tool ## Stop and remove its containers; keeps its volumes, where your runs are
 	@$(STACK) --profile '*' down
 
 .PHONY: compose-clean
-compose-clean: ## Remove its volumes too: all runs of the stack
+compose-clean: compose-tool ## Remove its volumes too: all runs of the stack
 	@$(STACK) --profile '*' down --volumes --remove-orphans
 
 .PHONY: compose-test
