@@ -8,7 +8,7 @@ from pathlib import Path
 from support.caller import REPOSITORY
 from support.stack import Stack, a_stack
 from support.stack_cluster import GIVEN, a_stack_cluster
-from tools.compose.__main__ import save
+from tools.compose.examples_image import save
 from tools.compose.stand_ins import stand_ins
 from tools.testbed.engine.client import Docker
 from tools.testbed.errors import TestbedError

@@ -1,7 +1,7 @@
 """Docker's compose, and what the stack of deploy/compose needs beside its files.
 
 - `go.mod`: pins the tool, for where the client of the engine has none
-- `__main__`: the image of the examples, for the stack's Kubernetes
+- `examples_image`: for the stack's Kubernetes
 - `stand_ins`: servers of the stack, made of packages where no registry answers
 """
 

@@ -1,16 +1,12 @@
-"""The command line: `python -m tools.compose`, which hands the image of the examples to the stack.
-
-It is the image of standalone, which has them, under the name that their templates have. No registry
-has it, so the node of the stack's Kubernetes takes it from an archive.
-"""
+"""The command line: `python -m tools.compose`, which hands the examples to the stack."""
 
 import asyncio
 import os
 import sys
-from pathlib import Path
 
+from tools.compose.examples_image import save
 from tools.images.building import REPOSITORY, image_of, version_of
-from tools.testbed.engine.client import Docker, engine
+from tools.testbed.engine.client import engine
 from tools.testbed.errors import TestbedError
 from tools.testbed.kubernetes.node.image import EXAMPLES_IMAGE
 from tools.testbed.places import Places
@@ -33,18 +29,6 @@ async def _save() -> None:
     docker, version = engine(Places.from_environment()), await version_of()
     _ARCHIVE.parent.mkdir(exist_ok=True)
     await save(docker, image_of("standalone", version.version, os.environ), _ARCHIVE)
-
-
-async def save(docker: Docker, standalone: str, archive: Path) -> None:
-    """Save an image of standalone, as that of the examples.
-
-    Raises:
-        TestbedError: the engine has no such image.
-    """
-    await docker("tag", standalone, EXAMPLES_IMAGE)
-    draft = archive.with_suffix(".draft")
-    await docker("save", f"--output={draft}", EXAMPLES_IMAGE)
-    draft.replace(archive)
 
 
 if __name__ == "__main__":
