@@ -14,6 +14,7 @@ from tools.testbed.description import (
     write_description,
 )
 from tools.testbed.errors import TestbedError
+from tools.testbed.mounts import unmount_below
 from tools.testbed.places import Places
 from tools.testbed.processes import recorded
 from tools.testbed.servers import Server
@@ -103,6 +104,7 @@ class Testbed:
         for process in reversed(recorded(folder)):
             await process.stop(_STOP_SECONDS)
         write_description(self._places, read_description(self._places).having(name, None))
+        unmount_below(folder)
         shutil.rmtree(folder)
 
     def _runs(self, name: ServerName) -> bool:

@@ -1,4 +1,5 @@
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from tools.testbed.builds import Say
 from tools.testbed.commands import Testbed
 from tools.testbed.description import S3Description, ServerName, read_description
 from tools.testbed.errors import TestbedError
+from tools.testbed.machine import obstacle_to
 from tools.testbed.places import Places
 from tools.testbed.processes import recorded, start
 from tools.testbed.servers import Server
+
+NO_MOUNTS = obstacle_to("this test", ("mount", "umount"))
 
 
 class Sleeper:
@@ -94,6 +98,20 @@ async def test_two_ups_at_once_start_a_server_once(bed: Bed) -> None:
     await asyncio.gather(bed.testbed.up(["s3"]), bed.testbed.up(["s3"]))
 
     assert bed.s3.starts == 1
+
+
+@pytest.mark.skipif(bool(NO_MOUNTS), reason=NO_MOUNTS)
+async def test_what_a_server_left_mounted_does_not_keep_down_from_removing_it(bed: Bed) -> None:
+    await bed.testbed.up(["s3"])
+    for point in ("outer", "outer/inner"):
+        folder = bed.places.server("s3") / point
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "tmpfs", folder]
+        subprocess.run(command, check=True)  # noqa: S603, ASYNC221 - nothing else goes on here
+
+    await bed.testbed.down(["s3"])
+
+    assert not bed.places.server("s3").exists()
 
 
 async def test_one_that_died_is_started_anew(bed: Bed) -> None:
