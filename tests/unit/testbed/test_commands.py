@@ -106,7 +106,7 @@ async def test_what_a_server_left_mounted_does_not_keep_down_from_removing_it(be
     for point in ("outer", "outer/inner"):
         folder = bed.places.server("s3") / point
         folder.mkdir()
-        command = ["mount", "-t", "tmpfs", "tmpfs", folder]
+        command = ["mount", "-t", "tmpfs", "tmpfs", str(folder)]
         subprocess.run(command, check=True)  # noqa: S603, ASYNC221 - nothing else goes on here
 
     await bed.testbed.down(["s3"])
