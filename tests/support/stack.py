@@ -91,10 +91,17 @@ class Stack:
         return " ".join(names).split()
 
     async def _run(self, *command: str) -> str:
+        # First on the path is the client that suits the engine: others may be unable to build.
+        path = f"{Path(self.docker.program).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=REPOSITORY,
-            env={**inherited_environment(), **self.docker.environment, **self.environment},
+            env={
+                **inherited_environment(),
+                **self.docker.environment,
+                **self.environment,
+                "PATH": path,
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
