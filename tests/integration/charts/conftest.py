@@ -12,8 +12,8 @@ import pytest_asyncio
 from support.cassandra import drop_keyspace
 from support.charts import Helm
 from support.deployment import Servers
-from support.helm import cached
 from support.installed import a_place, in_one_cluster
+from support.required import cached
 from support.watched_nexus import WatchedNexus, drop_bucket
 from tools.testbed.description import (
     CassandraDescription,

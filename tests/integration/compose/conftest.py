@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from support.caller import PATIENCE
-from support.helm import cached
+from support.required import cached
 from tools import compose
 
 

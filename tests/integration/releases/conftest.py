@@ -1,7 +1,6 @@
 """The release before this one, and a keyspace that both use."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
@@ -13,24 +12,18 @@ from support.cassandra import drop_keyspace
 from support.deployment import Deployment, Servers, a_deployment
 from support.release import THIS_RELEASE, InstalledRelease
 from support.release_before import install, release_before
+from support.required import required
 from tools.testbed.description import (
     CassandraDescription,
     KubernetesDescription,
     S3Description,
 )
-from tools.testbed.errors import TestbedError
 
 
 @pytest.fixture(scope="session")
 def before() -> InstalledRelease:
-    """Where it can't be installed, a test is skipped; in CI it fails."""
     name = release_before()
-    try:
-        return asyncio.run(install(name))
-    except TestbedError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(error))
+    return required(lambda: asyncio.run(install(name)))
 
 
 Made = Callable[[InstalledRelease], AbstractContextManager[Servers]]
