@@ -1,8 +1,6 @@
 """Ways into the Cassandra of the testbed."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from msgspec.structs import replace
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.driver_session import Limits
 from nexus_core.adapters.cassandra.plan import Login, Plan, Tls
-from support.caller import inherited_environment
+from support.release import THIS_RELEASE
 from tools.testbed.description import CassandraDescription, Description
 from tools.testbed.nexus import settings_for
 
@@ -65,12 +63,6 @@ def an_applied_keyspace(testbed: Description, server: CassandraDescription) -> I
     """Give a keyspace that nobody else uses, made as people make theirs; has indexes."""
     name = f"test_{uuid4().hex[:12]}"
     command = ("apply", "--create-keyspace", "--replication=1")
-    subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "nexus_schema", *command],
-        env={**inherited_environment(), **settings_for(testbed, name)},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    assert THIS_RELEASE.schema(*command, settings=settings_for(testbed, name)) == 0
     yield name
     asyncio.run(drop_keyspace(server, name))

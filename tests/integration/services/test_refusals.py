@@ -7,8 +7,6 @@ A setting that can't be right stops the start. Anything else stops nothing: the 
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +18,11 @@ import yaml
 from nexus_core.adapters.cassandra.connect import DriverName, open_session
 from nexus_core.adapters.cassandra.schema.steps import read_steps
 from nexus_core.adapters.cassandra.schema.versions import TABLE
-from support.caller import inherited_environment
 from support.cassandra import LIMITS, drop_keyspace, make_keyspace, plan_of
 from support.custom_resources import Kubectl
 from support.deployment import Servers
 from support.kubeconfigs import a_kubeconfig
+from support.release import THIS_RELEASE
 from support.small_disk import SmallDisk
 from support.watched_service import WatchedService, a_watched_service
 from tools.testbed.kubernetes.control_plane import ControlPlane
@@ -447,7 +445,8 @@ async def test_what_is_mended_is_taken_up_without_a_restart(
         )
         busy = await _submit(session, service, "on-shard-0")
         assert (busy.status, bool(busy.retry_after)) == (503, True)
-        _apply_schema(later, replication=1)
+        command = ("apply", "--create-keyspace", "--replication=1")
+        assert THIS_RELEASE.schema(*command, settings=later) == 0
         try:
             good = Path(servers.kubernetes.shards_folder) / "shard-0.kubeconfig"
             shutil.copy(good, Path(shards[_SHARDS]) / "shard-0.kubeconfig")
@@ -467,7 +466,8 @@ async def test_copies_on_more_nodes_than_there_are_are_told_of_until_there_are_e
 ) -> None:
     keyspace = f"copies_{tmp_path.name[-8:]}".replace("-", "_").lower()
     settings = dataclasses.replace(servers, keyspace=keyspace).settings()
-    _apply_schema(settings, replication=3)
+    command = ("apply", "--create-keyspace", "--replication=3")
+    assert THIS_RELEASE.schema(*command, settings=settings) == 0
     settings |= _a_catalogue(tmp_path / "manifests")
     try:
         async with a_watched_service("scheduler", settings, tmp_path) as service:
@@ -483,14 +483,3 @@ async def test_copies_on_more_nodes_than_there_are_are_told_of_until_there_are_e
             assert await service.stop() == 0
     finally:
         await drop_keyspace(servers.cassandra, keyspace)
-
-
-def _apply_schema(settings: Settings, *, replication: int) -> None:
-    command = [sys.executable, "-m", "nexus_schema", "apply", "--create-keyspace"]
-    subprocess.run(  # noqa: S603 - our own command
-        [*command, f"--replication={replication}"],
-        env={**inherited_environment(), **settings},
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
