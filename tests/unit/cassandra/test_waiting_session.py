@@ -93,6 +93,15 @@ async def test_what_was_prepared_before_is_prepared_when_it_connects(
         assert store.driver.prepared == ["SELECT a FROM nexus.things WHERE a = ?"]
 
 
+async def is_taken_up_once_it_is_fit(
+    store: Store, session: WaitingSession, clock: ManualClock
+) -> None:
+    store.unfit = None
+    await clock.advance(60)
+    await until(lambda: session._session)
+    await session.ping()
+
+
 async def test_a_store_that_is_not_fit_is_closed_and_asked_again(
     store: Store, clock: ManualClock
 ) -> None:
@@ -101,10 +110,7 @@ async def test_a_store_that_is_not_fit_is_closed_and_asked_again(
         with pytest.raises(UnusableError, match="nexus-schema apply"):
             await session.ping()
         assert store.closed == 1
-        store.unfit = None
-        await clock.advance(60)
-        await until(lambda: session._session)
-        await session.ping()
+        await is_taken_up_once_it_is_fit(store, session, clock)
 
 
 async def test_a_store_that_is_not_fit_any_more_is_closed_says_so_and_is_taken_up_again(
@@ -118,10 +124,7 @@ async def test_a_store_that_is_not_fit_any_more_is_closed_says_so_and_is_taken_u
         await until(lambda: store.closed)
         with pytest.raises(UnusableError, match="of a newer release"):
             await session.ping()
-        store.unfit = None
-        await clock.advance(60)
-        await until(lambda: session._session)
-        await session.ping()
+        await is_taken_up_once_it_is_fit(store, session, clock)
 
 
 async def test_a_look_that_fails_for_the_moment_closes_nothing(
