@@ -1,13 +1,17 @@
 """The composition root: three services on one foundation."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+
+from prometheus_client import CollectorRegistry
 
 from nexus_core.aio.clock import SystemClock
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.composition.callback import open_callback
 from nexus_core.composition.candidate import candidate_name
 from nexus_core.composition.inspections import timekeepers_of
+from nexus_core.ports.scheduler_callback import SchedulerCallback
+from nexus_core.ports.timekeeper import Timekeeper
 from nexus_core.telemetry.registry import make_registry
 from nexus_core.web.server import url_of
 from nexus_receiver.parts import ReceiverParts
@@ -42,24 +46,11 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
     """
     settings, stores = foundation.settings, foundation.stores
     addresses, clock = foundation.addresses, foundation.clock
-    timekeepers = timekeepers_of(stores.store, stores.payloads, foundation.clusters)
     async with AsyncExitStack() as stack:
         tasks = await stack.enter_async_context(BackgroundTasks())
         await stack.enter_async_context(
             open_scheduler(
-                SchedulerParts(
-                    store=stores.store,
-                    index=stores.index,
-                    leases=stores.leases,
-                    journal=stores.journal,
-                    payloads=stores.payloads,
-                    buffered_payloads=stores.buffered_payloads,
-                    catalogue=foundation.catalogue,
-                    clusters=foundation.clusters,
-                    urls=stores.urls,
-                    clock=clock,
-                    timekeepers=timekeepers,
-                ),
+                _scheduler_parts(foundation),
                 settings.of(SchedulerSettings),
                 addresses.scheduler,
                 tasks,
@@ -71,14 +62,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
         )
         await stack.enter_async_context(
             open_receiver(
-                ReceiverParts(
-                    store=stores.store,
-                    payloads=stores.payloads,
-                    callback=callback,
-                    clock=clock,
-                    timekeepers=timekeepers,
-                    registry=registry,
-                ),
+                _receiver_parts(foundation, callback, registry),
                 settings.of(ReceiverSettings),
                 addresses.receiver,
                 tasks,
@@ -86,22 +70,7 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
         )
         await stack.enter_async_context(
             open_supervisor(
-                SupervisorParts(
-                    store=stores.store,
-                    index=stores.index,
-                    leases=stores.leases,
-                    election=stores.election,
-                    candidate=candidate_name(settings),
-                    journal=stores.journal,
-                    retention=stores.retention,
-                    payloads=stores.payloads,
-                    stored_content=stores.stored_content,
-                    buffered_payloads=stores.buffered_payloads,
-                    clusters=foundation.clusters,
-                    callback=callback,
-                    clock=clock,
-                    timekeepers=timekeepers,
-                ),
+                _supervisor_parts(foundation, callback),
                 settings.of(
                     SupervisorSettings,
                     sweep=settings.sweep,
@@ -115,3 +84,58 @@ async def open_services(foundation: Foundation) -> AsyncIterator[BackgroundTasks
         )
         show_banner(settings, foundation.catalogue, url_of(addresses.supervisor))
         yield tasks
+
+
+def _scheduler_parts(foundation: Foundation) -> SchedulerParts:
+    stores = foundation.stores
+    return SchedulerParts(
+        store=stores.store,
+        index=stores.index,
+        leases=stores.leases,
+        journal=stores.journal,
+        payloads=stores.payloads,
+        buffered_payloads=stores.buffered_payloads,
+        catalogue=foundation.catalogue,
+        clusters=foundation.clusters,
+        urls=stores.urls,
+        clock=foundation.clock,
+        timekeepers=_timekeepers(foundation),
+    )
+
+
+def _receiver_parts(
+    foundation: Foundation, callback: SchedulerCallback, registry: CollectorRegistry
+) -> ReceiverParts:
+    return ReceiverParts(
+        store=foundation.stores.store,
+        payloads=foundation.stores.payloads,
+        callback=callback,
+        clock=foundation.clock,
+        timekeepers=_timekeepers(foundation),
+        registry=registry,
+    )
+
+
+def _supervisor_parts(foundation: Foundation, callback: SchedulerCallback) -> SupervisorParts:
+    stores = foundation.stores
+    return SupervisorParts(
+        store=stores.store,
+        index=stores.index,
+        leases=stores.leases,
+        election=stores.election,
+        candidate=candidate_name(foundation.settings),
+        journal=stores.journal,
+        retention=stores.retention,
+        payloads=stores.payloads,
+        stored_content=stores.stored_content,
+        buffered_payloads=stores.buffered_payloads,
+        clusters=foundation.clusters,
+        callback=callback,
+        clock=foundation.clock,
+        timekeepers=_timekeepers(foundation),
+    )
+
+
+def _timekeepers(foundation: Foundation) -> Mapping[str, Timekeeper]:
+    stores = foundation.stores
+    return timekeepers_of(stores.store, stores.payloads, foundation.clusters)
