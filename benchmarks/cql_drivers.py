@@ -268,7 +268,7 @@ async def _outage(server: CassandraServer, plan: Plan, driver: DriverName) -> Ou
         back_after = await _until_it_works(session)
         done.set()
         await asyncio.gather(*tasks)
-        server.freeze()
+        await server.freeze()
         begun = time.perf_counter()
         frozen_to_error = await _until_it_fails(session)
         server.thaw()

@@ -58,9 +58,9 @@ class OneProcess:
         """End it in order."""
         await self._last().stop(self._stop_seconds)
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         """Let it stop doing anything, with its connections open, as a long pause would."""
-        self._last().send(signal.SIGSTOP)
+        await self._last().freeze()
 
     def thaw(self) -> None:
         """Let it go on after `freeze`."""

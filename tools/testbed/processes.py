@@ -59,6 +59,21 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    async def freeze(self) -> None:
+        """Stop a process in its tracks, as SIGSTOP does, and wait until all of its threads stand.
+
+        Nothing happens when it has ended. SIGCONT lets it go on.
+
+        Raises:
+            ChildProcessError: It was started by an earlier run of the testbed.
+        """
+        if self.alive():
+            self.send(signal.SIGSTOP)
+            # One thread takes the signal and halts the others, which work on until it has its
+            # turn: under load long enough to answer a request. Its end is left to be seen.
+            seen = os.WSTOPPED | os.WEXITED | os.WNOWAIT
+            await asyncio.to_thread(os.waitid, os.P_PID, self.pid, seen)
+
     async def stop(self, grace: float) -> None:
         """End the process: ask it to, and kill it when it still lives after `grace` seconds."""
         self.send(signal.SIGTERM)

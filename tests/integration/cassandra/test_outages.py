@@ -160,7 +160,7 @@ async def test_a_transaction_under_way_when_the_server_dies_is_unknown_and_then_
         except UnavailableError:
             outcomes[key] = False
 
-    running.server.freeze()
+    await running.server.freeze()
     tasks = [asyncio.ensure_future(once(f"settled-{number}")) for number in range(16)]
     await asyncio.sleep(0.2)
     await running.server.kill()
@@ -181,7 +181,7 @@ async def test_a_transaction_under_way_when_the_server_dies_is_unknown_and_then_
 async def test_a_frozen_server_costs_the_timeout_and_no_more(
     running: Private, session: CqlSession
 ) -> None:
-    running.server.freeze()
+    await running.server.freeze()
     try:
         for call, kind in (
             (session.execute(_READ, ["x"]), NotReachedError),
@@ -198,12 +198,12 @@ async def test_a_frozen_server_costs_the_timeout_and_no_more(
 
 
 async def test_a_caller_may_ask_for_less_patience(running: Private, session: CqlSession) -> None:
-    running.server.freeze()
+    await running.server.freeze()
     try:
         begun = time.monotonic()
         with pytest.raises(NotReachedError):
             await session.execute(_READ, ["x"], within=0.3)
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < _LIMITS.request_seconds
     finally:
         running.server.thaw()
 
@@ -211,7 +211,7 @@ async def test_a_caller_may_ask_for_less_patience(running: Private, session: Cql
 async def test_calls_cancelled_on_a_frozen_server_leave_no_trace(
     running: Private, session: CqlSession
 ) -> None:
-    running.server.freeze()
+    await running.server.freeze()
     try:
         tasks = [
             asyncio.ensure_future(session.execute(_WRITE, [f"cancelled-{number}", 1]))
@@ -235,7 +235,7 @@ async def test_a_session_closes_though_its_server_is_frozen(
     begun = time.monotonic()
     async with open_session(running.plan, _LIMITS, driver) as session:
         await session.prepare([_WRITE])
-        running.server.freeze()
+        await running.server.freeze()
         with pytest.raises(OutcomeUnknownError):
             await session.execute(_WRITE, ["x", 1], within=0.5)
     assert time.monotonic() - begun < 30

@@ -35,7 +35,7 @@ class Mortal:
 
     async def leave(self, way: str) -> None:
         if way == "frozen":
-            self.server.freeze()
+            await self.server.freeze()
         elif way == "stopped":
             # In order: all goes to files, and is read from them when it comes back.
             await self.server.stop()

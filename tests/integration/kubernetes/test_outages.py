@@ -81,7 +81,7 @@ async def test_a_job_sent_to_a_frozen_server_is_one_job_when_it_thaws(
     key = a_run_key()
     async with a_cluster(control_plane, patience=1) as cluster:
         await cluster.ping()
-        control_plane.freeze()
+        await control_plane.freeze()
         outcome = await _outcome(cluster, key)
         control_plane.thaw()
         handle = await _created_sometime(cluster, key)
@@ -189,7 +189,7 @@ async def test_a_watch_leaves_a_frozen_server_and_comes_back(
         following(control_plane, clock, pace) as follower,
     ):
         await until(lambda: follower.told == ["listed"])
-        control_plane.freeze()
+        await control_plane.freeze()
         await until(lambda: "did not answer within" in follower.watch.trouble)
         control_plane.thaw()
         await cluster.create_job(key, a_manifest(key))

@@ -63,7 +63,7 @@ async def test_a_frozen_server_is_waited_for_once(own: OwnServer) -> None:
     settings = s3_settings(own.description, timeout=second, connect_timeout=second)
     async with open_s3_store(settings) as store:
         await store.put(Content.PAYLOAD, key, b"{}")
-        own.server.freeze()
+        await own.server.freeze()
         began = asyncio.get_running_loop().time()
         for trial in (
             store.put(Content.PAYLOAD, key, b"[]"),
@@ -90,7 +90,7 @@ async def test_a_server_that_freezes_while_it_is_read_from_is_not_waited_for(
         stored = await store.get(Content.RESULT, key)
         assert stored is not None
         await anext(stored.chunks)
-        own.server.freeze()
+        await own.server.freeze()
         with pytest.raises(UnavailableError, match="did not answer within 1 s"):
             async for _ in stored.chunks:
                 pass

@@ -31,7 +31,7 @@ async def test_it_comes_back_from_death_with_what_it_had(control_plane: ControlP
 
 
 async def test_frozen_it_answers_nothing_until_it_thaws(control_plane: ControlPlane) -> None:
-    control_plane.freeze()
+    await control_plane.freeze()
     async with control_plane.api(seconds=1.0) as api:
         assert not await api.ready()
 

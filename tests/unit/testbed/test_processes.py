@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support.waiting import until
@@ -21,6 +22,17 @@ signal.pause()
 _ORDERLY = """
 import signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("in order"))
+print("up", flush=True)
+signal.pause()
+"""
+
+_BUSY = """
+import signal, threading, time
+def work():
+    while True:
+        time.sleep(0)
+for _ in range(32):
+    threading.Thread(target=work, daemon=True).start()
 print("up", flush=True)
 signal.pause()
 """
@@ -92,7 +104,7 @@ async def test_one_that_does_not_want_to_end_is_killed(folder: Path) -> None:
 async def test_a_frozen_one_lives_and_can_be_stopped_in_order(folder: Path) -> None:
     process = start("orderly", _python(_ORDERLY), folder)
     await _says(process, "up")
-    process.send(signal.SIGSTOP)
+    await process.freeze()
     assert process.alive()
 
     await process.stop(30)
@@ -100,11 +112,32 @@ async def test_a_frozen_one_lives_and_can_be_stopped_in_order(folder: Path) -> N
     assert process.log.read_text() == "up\nin order\n"
 
 
+async def test_one_that_was_frozen_has_no_thread_left_that_works(folder: Path) -> None:
+    process = start("busy", _python(_BUSY), folder)
+    await _says(process, "up")
+    threads = [psutil.Process(thread.id) for thread in psutil.Process(process.pid).threads()]
+
+    for _ in range(10):
+        await process.freeze()
+        assert {thread.status() for thread in threads} == {psutil.STATUS_STOPPED}
+        process.send(signal.SIGCONT)
+
+
+async def test_one_that_stands_can_be_frozen_again(folder: Path) -> None:
+    process = start("sleeper", _SLEEP, folder)
+    await process.freeze()
+
+    await process.freeze()
+
+    assert psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
+
+
 async def test_a_signal_to_one_that_ended_reaches_nobody(folder: Path) -> None:
     process = start("brief", ["true"], folder)
     await _ends(process)
 
     process.send(signal.SIGKILL)
+    await process.freeze()
     await process.stop(0)
 
 

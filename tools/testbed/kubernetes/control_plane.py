@@ -101,9 +101,9 @@ class ControlPlane:
         for process in reversed(self._running):
             await process.stop(_STOP_SECONDS)
 
-    def freeze(self) -> None:
+    async def freeze(self) -> None:
         """Stop the API server in its tracks: connections are taken, nothing is answered."""
-        self.apiserver.send(signal.SIGSTOP)
+        await self.apiserver.freeze()
 
     def thaw(self) -> None:
         """Let a frozen API server go on."""
