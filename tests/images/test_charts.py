@@ -3,6 +3,7 @@
 With its command, arguments, variables, files, user and rights; what it should reach is not there.
 """
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,18 @@ async def test_a_rendered_service_lives_and_says_what_it_misses(
     assert await container.stop() == 0
 
 
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_rendered_service_hears_a_signal_before_python_does(
+    service: str, release: Rendered, token: Path, containers: Containers, tmp_path: Path
+) -> None:
+    pod, volumes = release.pods[f"nexus-{service}"], {"service-account": token}
+    # Python starts for seconds then.
+    slow = ("--cpus=0.1",)
+    container = await _started(service, pod, release, volumes, containers, tmp_path, options=slow)
+
+    assert await container.stop() == 128 + signal.SIGTERM
+
+
 async def test_the_rendered_job_of_the_schema_is_in_the_schedulers_image(
     release: Rendered, containers: Containers, tmp_path: Path
 ) -> None:
@@ -108,24 +121,25 @@ async def _started(
     containers: Containers,
     folder: Path,
     *more: str,
+    options: tuple[str, ...] = (),
 ) -> Container:
     """Start a container as a kubelet would."""
     (spec,) = pod["containers"]
-    (command,) = spec["command"]
     sources = {volume["name"]: volume for volume in pod["volumes"]}
-    options = [f"--entrypoint={command}", *_rights(pod, spec), *_environment(spec)]
+    as_said = [f"--entrypoint={command}" for command in spec.get("command", [])]
+    as_said += [*_rights(pod, spec), *_environment(spec)]
     # Nobody is there.
-    options += [f"--add-host={name}:127.0.0.1" for name in ("cassandra.test", "s3.test")]
+    as_said += [f"--add-host={name}:127.0.0.1" for name in ("cassandra.test", "s3.test")]
     for mount in spec["volumeMounts"]:
         source, path = sources[mount["name"]], mount["mountPath"]
         if "emptyDir" in source:
-            options.append(f"--tmpfs={path}:mode=1777")
+            as_said.append(f"--tmpfs={path}:mode=1777")
             continue
         content = volumes.get(mount["name"]) or _files(
             release.config_maps[source["configMap"]["name"]], folder / mount["name"]
         )
-        options.append(f"--volume={content}:{path}:ro")
-    return await containers.start(service, *options, command=(*spec["args"], *more))
+        as_said.append(f"--volume={content}:{path}:ro")
+    return await containers.start(service, *as_said, *options, command=(*spec["args"], *more))
 
 
 def _rights(pod: Object, spec: Object) -> list[str]:

@@ -103,11 +103,10 @@ class Kubelet:
         environment = await self._environment(container, namespace, name)
         root = room / "root"
         root.mkdir()
-        (command,) = container["command"]
         log = room / "log"
         with log.open("wb") as printed:
             process = await asyncio.create_subprocess_exec(
-                Path(sys.executable).with_name(command),
+                Path(sys.executable).with_name(_program_of(container)),
                 *(moved(argument) for argument in container["args"]),
                 cwd=root,
                 env={
@@ -220,3 +219,12 @@ def _chosen(content: dict[str, bytes], source: Object) -> Iterator[tuple[str, by
     items = source.get("items") or [{"key": key, "path": key} for key in content]
     for item in items:
         yield item["path"], content[item["key"]]
+
+
+def _program_of(container: Object) -> str:
+    """Return the name of what a container runs: by its own command, or its image's."""
+    if "command" in container:
+        (command,) = container["command"]
+        return str(command)
+    repository, _, _ = str(container["image"]).rpartition("/")[2].partition(":")
+    return repository
