@@ -60,9 +60,7 @@ async def test_a_rendered_service_lives_and_says_what_it_misses(
 ) -> None:
     pod = release.pods[f"nexus-{service}"]
     (spec,) = pod["containers"]
-    container = await _started(
-        service, pod, release, {"service-account": token}, containers, tmp_path
-    )
+    container = await _started(pod, release, {"service-account": token}, containers, tmp_path)
 
     port = spec["ports"][0]["containerPort"]
     assert port == PORTS[service]
@@ -81,7 +79,7 @@ async def test_a_rendered_service_hears_a_signal_before_python_does(
     pod, volumes = release.pods[f"nexus-{service}"], {"service-account": token}
     # Python starts for seconds then.
     slow = ("--cpus=0.1",)
-    container = await _started(service, pod, release, volumes, containers, tmp_path, options=slow)
+    container = await _started(pod, release, volumes, containers, tmp_path, options=slow)
 
     assert await container.stop() == 128 + signal.SIGTERM
 
@@ -91,7 +89,7 @@ async def test_the_rendered_job_of_the_schema_is_in_the_schedulers_image(
 ) -> None:
     (name,) = (name for name in release.pods if "schema" in name)
     pod = release.pods[name]
-    container = await _started("scheduler", pod, release, {}, containers, tmp_path, "--wait=1s")
+    container = await _started(pod, release, {}, containers, tmp_path, "--wait=1s")
 
     assert await container.ends() == SCHEMA_IS_UNREACHABLE
     assert "cassandra.test" in (await container.printed()).errors
@@ -114,7 +112,6 @@ async def test_rendered_pods_name_images_that_are_built_and_run_as_their_user(
 
 
 async def _started(
-    service: str,
     pod: Object,
     release: Rendered,
     volumes: Mapping[str, Path],
@@ -125,6 +122,7 @@ async def _started(
 ) -> Container:
     """Start a container as a kubelet would."""
     (spec,) = pod["containers"]
+    service = spec["image"].partition(":")[0].removeprefix("nexus-")
     sources = {volume["name"]: volume for volume in pod["volumes"]}
     as_said = [f"--entrypoint={command}" for command in spec.get("command", [])]
     as_said += [*_rights(pod, spec), *_environment(spec)]

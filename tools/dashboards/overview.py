@@ -141,7 +141,7 @@ _PROCESSES = Row(
     panels=(
         Panel(
             title="Requests that failed",
-            says="By status, a second. 500 is a fault of ours, 503 says that a store is away, 429 that a queue is full.",
+            says="By status, a second. 500 is a fault of ours, 503 says that a store is away, 429 that a queue or the memory is full.",
             queries=(
                 Query(
                     rate(f"{REQUESTS}_count", 'status=~"429|5.."', "job, status"),

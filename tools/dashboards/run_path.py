@@ -9,18 +9,22 @@ _ACCEPT = Row(
     panels=(
         Panel(
             title="Requests for a run, by status",
-            says="202: durable. 400: the caller's mistake. 429: the queue is full. 503: a store is away.",
+            says="202: durable. 400: the caller's mistake. 429: the queue or the memory is full. 503: a store is away.",
             queries=(Query(rate(f"{REQUESTS}_count", f"endpoint=~{RUN}", "status"), "{{status}}"),),
             unit="reqps",
             is_stacked=True,
-            width=12,
         ),
         Panel(
             title="Time to accept",
             says="The payload store and the checkpoint store answer in it, one after the other.",
             queries=quantiles(REQUESTS, f'endpoint=~{RUN}, status="202"'),
             unit="s",
-            width=12,
+        ),
+        Panel(
+            title="Bodies that are held",
+            says="Of requests that are not yet answered. At `payload-memory` of a scheduler the answer is 429.",
+            queries=(Query("nexus_scheduler_held_body_bytes", "{{instance}}"),),
+            unit="bytes",
         ),
     ),
 )

@@ -123,6 +123,11 @@ class RunMetrics:
             "Time since the source of templates last told anything, if only that nothing changed",
             registry=registry,
         )
+        self._bodies = Gauge(
+            "nexus_scheduler_held_body_bytes",
+            "Bodies of requests for runs that are not yet accepted",
+            registry=registry,
+        )
         self._log_readers = Gauge(
             "nexus_scheduler_log_readers",
             "Clients that read or follow the log of a run",
@@ -133,6 +138,10 @@ class RunMetrics:
             "Clients that wait for a result in a long poll",
             registry=registry,
         )
+
+    def watch_bodies(self, held: Callable[[], float]) -> None:
+        """Let the gauge show how many bytes are held whenever it is scraped."""
+        self._bodies.set_function(held)
 
     def watch_log_readers(self, readers: Callable[[], float]) -> None:
         """Let the gauge show how many read whenever it is scraped."""

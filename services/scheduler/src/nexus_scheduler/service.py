@@ -39,6 +39,7 @@ from nexus_scheduler.routes.explain import ExplainRoute
 from nexus_scheduler.routes.handlers import Handlers
 from nexus_scheduler.routes.internal import InternalRoutes
 from nexus_scheduler.routes.logs import LogRoutes
+from nexus_scheduler.routes.run_bodies import RunBodies
 from nexus_scheduler.settings import SchedulerSettings
 from nexus_scheduler.submit import Submitter
 from nexus_scheduler.waiters import Waiters
@@ -183,6 +184,10 @@ class _Scheduler:
     def _handlers(self) -> Handlers:
         parts, settings = self.parts, self._settings
         metrics = RunMetrics(self._registry)
+        bodies = RunBodies(
+            settings.max_payload_size, settings.body_timeout, settings.payload_memory
+        )
+        metrics.watch_bodies(lambda: bodies.held)
         metrics.watch_waiting(self.waiters.__len__)
         metrics.watch_log_readers(self.logs.__len__)
         metrics.watch_catalogue(parts.catalogue.age)
@@ -198,7 +203,7 @@ class _Scheduler:
             Canceller(parts, self.queue, self._settler),
             Lookup(parts, self.waiters, self._client_urls(valid_for)),
             parts.index,
-            settings.max_payload_size,
+            bodies,
             settings.body_timeout,
         )
 

@@ -102,6 +102,12 @@ class ServiceSettings(Section, frozen=True):
     """Bearer tokens that open the API; none: it is open, as behind an ingress that checks."""
     max_payload_size: ByteSize = ByteSize(500 * 1024**2)
     """Longest request body; a longer one is refused while it is read."""
+    payload_memory: ByteSize = ByteSize(500 * 1024**2)
+    """Most bytes of request bodies that one scheduler holds at the same time; what would be more is
+    answered 429. A body that is alone may be larger, up to `max-payload-size`.
+
+    While it is made durable, a body takes about twice its size of memory.
+    """
     body_timeout: Duration = Duration(60)
     """How long a client may take to send a body."""
     data_path: str = ".nexus"

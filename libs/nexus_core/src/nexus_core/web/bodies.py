@@ -1,7 +1,7 @@
 """Reading request bodies within bounds, and writing answers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from aiohttp import web
@@ -19,7 +19,13 @@ class BodyTooSlowError(InvalidInputError):
     """The body did not arrive in time, or not whole."""
 
 
-async def read_body(request: web.Request, limit: int, within: float) -> bytes:
+def _uncounted(_: int) -> None:
+    pass
+
+
+async def read_body(
+    request: web.Request, limit: int, within: float, take: Callable[[int], None] = _uncounted
+) -> bytes:
     """Read a whole body.
 
     A body that says it is too long is refused before a byte of it is read, one that turns out to
@@ -29,6 +35,7 @@ async def read_body(request: web.Request, limit: int, within: float) -> bytes:
         request: the request, its body not yet touched.
         limit: the most bytes to take, after decompression.
         within: the most seconds to wait for all of it.
+        take: told of each part how long it is, as it arrives; may raise, and no more is read.
 
     Raises:
         BodyTooLargeError: it is longer than `limit`.
@@ -41,10 +48,14 @@ async def read_body(request: web.Request, limit: int, within: float) -> bytes:
         body = content.read_nowait()
         if len(body) > limit:
             raise _too_large(limit)
+        take(len(body))
         return body
+    chunks = []
     try:
         async with asyncio.timeout(within):
-            chunks = [chunk async for chunk in stream_body(request, limit)]
+            async for chunk in stream_body(request, limit):
+                take(len(chunk))
+                chunks.append(chunk)
     except TimeoutError as error:
         raise BodyTooSlowError(f"the body did not arrive within {within:g} s") from error
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -124,7 +124,7 @@ _MEANINGS = {
     413: "The body is too large",
     417: "No payload is stored",
     422: "The idempotency key came with another request before",
-    429: "The queue is full; `Retry-After` says when to come again",
+    429: "The queue, or the memory for requests, is full; `Retry-After` says when to come again",
     500: "Something went wrong here",
     503: "A part that is needed can't be used now; `Retry-After` says when to come again",
 }

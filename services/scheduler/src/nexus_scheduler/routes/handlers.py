@@ -11,6 +11,7 @@ from nexus_core.web.bodies import json_response, read_body
 from nexus_scheduler.cancel import Canceller
 from nexus_scheduler.lookup import Lookup
 from nexus_scheduler.routes import requests
+from nexus_scheduler.routes.run_bodies import RunBodies
 from nexus_scheduler.submit import Submitter
 from nexus_scheduler.wire import Accepted, RunList, present_checkpoint, present_summary
 
@@ -30,22 +31,22 @@ class Handlers:
         canceller: Canceller,
         lookup: Lookup,
         index: RunIndex,
-        max_payload_size: int,
+        bodies: RunBodies,
         body_timeout: float,
     ) -> None:
         self._submitter = submitter
         self._canceller = canceller
         self._lookup = lookup
         self._index = index
-        self._max_payload_size = max_payload_size
+        self._bodies = bodies
         self._body_timeout = body_timeout
 
     async def run(self, request: web.Request) -> web.Response:
         """Accept a run."""
         algorithm, dry_run = request.match_info["algorithmName"], requests.dry_run(request)
         self._submitter.check()
-        body = await read_body(request, self._max_payload_size, self._body_timeout)
-        request_id = await self._submitter.submit(algorithm, body, dry_run=dry_run)
+        async with self._bodies.body(request) as body:
+            request_id = await self._submitter.submit(algorithm, body, dry_run=dry_run)
         return json_response(Accepted(request_id), 202)
 
     async def run_once(self, request: web.Request) -> web.Response:
@@ -53,8 +54,8 @@ class Handlers:
         algorithm, dry_run = request.match_info["algorithmName"], requests.dry_run(request)
         key = requests.idempotency_key(request)
         self._submitter.check()
-        body = await read_body(request, self._max_payload_size, self._body_timeout)
-        request_id = await self._submitter.submit(algorithm, body, dry_run=dry_run, key=key)
+        async with self._bodies.body(request) as body:
+            request_id = await self._submitter.submit(algorithm, body, dry_run=dry_run, key=key)
         return json_response(Accepted(request_id), 202)
 
     async def cancel(self, request: web.Request) -> web.Response:
