@@ -52,6 +52,7 @@ async def test_nobody_listens(plan: Plan, driver: DriverName) -> None:
 async def test_a_host_has_no_address(plan: Plan, driver: DriverName) -> None:
     error = await _refusal(replace(plan, hosts=("cassandra.invalid",)), driver)
     assert isinstance(error, NotReachedError)
+    assert "cassandra.invalid can't be looked up: " in str(error)
 
 
 async def test_one_host_that_answers_is_enough(plan: Plan, driver: DriverName) -> None:

@@ -29,15 +29,23 @@ DataCentres = Callable[[], Awaitable[set[str]]]
 """Asks the servers for the names of their data centres, wherever they are."""
 
 
+class _NobodyError(Exception):
+    """No host listens; says why if it is for their names."""
+
+
 async def explained(
     plan: Plan, fault: tuple[Fault, str], data_centres: DataCentres
 ) -> UnavailableError:
     """Return what to tell of a connection that could not be made."""
     meaning, words = fault
     known = _of_words(plan, words)
+    is_there = True
     if known is None and meaning in {Fault.NOT_SENT, Fault.UNUSABLE}:
-        known = await _of_handshake(plan)
-    if known is None and plan.local_dc:
+        try:
+            known = await _of_handshake(plan)
+        except _NobodyError as error:
+            is_there, words = False, str(error) or words
+    if known is None and is_there and plan.local_dc:
         known = await _of_data_centres(plan, data_centres)
     if known is not None:
         return UnusableError(f"{plan.name}: {known}", retry_after=_RETRY_AFTER_SECONDS)
@@ -68,8 +76,24 @@ def _who(plan: Plan) -> str:
 
 
 async def _of_handshake(plan: Plan) -> str | None:
-    """Shake hands with the first host that listens; return what is wrong with that."""
+    """Shake hands with the first host that listens; return what is wrong with that.
+
+    Raises:
+        _NobodyError: none does.
+    """
+    if not plan.hosts:
+        return None  # a bundle knows them
+    unknown: list[str] = []
     for host in plan.hosts:
+        try:
+            async with asyncio.timeout(plan.connect_seconds):
+                # By itself: uvloop leaves a lookup behind when connecting is given up, and then
+                # complains that nobody wants to know how it ended.
+                await asyncio.get_running_loop().getaddrinfo(host, plan.port)
+        except OSError as error:
+            reason = error.strerror or "no name server answers"
+            unknown.append(f"{host} can't be looked up: {reason}")
+            continue
         try:
             async with asyncio.timeout(plan.connect_seconds):
                 return await (
@@ -78,7 +102,7 @@ async def _of_handshake(plan: Plan) -> str | None:
         except OSError:
             # Nobody listens there, or not to us; `TimeoutError` is one of these.
             continue
-    return None
+    raise _NobodyError("; ".join(unknown) if len(unknown) == len(plan.hosts) else "")
 
 
 async def _plain(host: str, port: int) -> str | None:
