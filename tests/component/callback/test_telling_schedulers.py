@@ -5,12 +5,13 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from nexus_core.adapters.http.scheduler_callback import HttpSchedulerCallback
+from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.checkpoint import Lease
 from nexus_core.domain.names import RunKey
 from nexus_core.settings.sections import Callback
@@ -42,11 +43,11 @@ async def passing(clock: ManualClock, fact: Callable[[], bool]) -> None:
 
 
 def opened(
-    world: World, registry: CollectorRegistry | None = None
+    world: World, registry: CollectorRegistry | None = None, tasks: BackgroundTasks | None = None
 ) -> AbstractAsyncContextManager[HttpSchedulerCallback]:
     settings = Callback(Secret(SECRET), ATTEMPTS, Duration(PATIENCE))
     metrics = CallbackMetrics(registry or CollectorRegistry())
-    return HttpSchedulerCallback.open(world.stores.leases, world.clock, settings, metrics)
+    return HttpSchedulerCallback.open(world.stores.leases, world.clock, settings, metrics, tasks)
 
 
 @pytest.fixture
@@ -140,6 +141,22 @@ async def test_a_scheduler_that_hangs_holds_up_nobody_else(
 
         await until(lambda: ear.heard == [first, second])
         assert hanging.calls == [[first]]
+
+
+@pytest.mark.parametrize("url", ["http://scheduler..svc:8080", "nowhere", ""])
+async def test_a_scheduler_whose_url_is_none_keeps_nobody_else_from_being_told(
+    world: World, clock: ManualClock, url: str
+) -> None:
+    (key,) = keys(1)
+    odd = Lease(owner="odd", callback_url=url, expires_at=clock.now() + timedelta(minutes=1))
+    await world.stores.leases.renew(odd)
+    async with BackgroundTasks() as service:
+        async with an_ear(world) as ear, opened(world, tasks=service) as callback:
+            callback.finished(key)
+            await until(lambda: ear.heard == [key])
+            await settle()
+
+        assert not service.fault.done()
 
 
 async def test_what_finishes_while_a_scheduler_answers_is_told_in_one_call(

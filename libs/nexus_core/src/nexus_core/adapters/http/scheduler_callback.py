@@ -137,7 +137,9 @@ class HttpSchedulerCallback:
             async with self._session.post(url, data=body) as response:
                 if response.status != 200:  # noqa: PLR2004 - the one answer that means: heard
                     raise UnavailableError(f"answered {response.status}")
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
+            # The last is of a host that can't be one, such as `scheduler..svc`: what one scheduler
+            # was told to be called by must end no service of others.
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
     async def _last_words(self, within: float) -> None:
