@@ -278,6 +278,22 @@ async def test_what_was_being_written_on_stopping_is_written_all_the_same(
     assert K.JOB_ENDED in await kinds(journal)
 
 
+async def test_what_waits_behind_what_is_being_written_is_written_on_stopping_too(
+    chronicle: Chronicle, journal: MemoryJournal, clock: ManualClock
+) -> None:
+    runs = [a_run_key() for _ in range(600)]
+    journal.open_gate.clear()
+    for key in runs:
+        chronicle.saw(ended(a_status(clock, key), code=3))
+    async with BackgroundTasks() as tasks:
+        tasks.start("chronicle", chronicle.write())
+        await clock.advance(1)
+        assert not journal.writes
+    journal.open_gate.set()
+    await chronicle.drain(5)
+    assert [key for key in runs if not await journal.events(key)] == []
+
+
 async def test_a_store_that_hangs_holds_up_no_stop(
     chronicle: Chronicle, journal: MemoryJournal, clock: ManualClock
 ) -> None:

@@ -86,8 +86,11 @@ class Chronicle:
         while True:
             await self._filled.wait()
             await self._clock.sleep(_BREATH)
-            for batch in _batches(self._take_due()):
+            # Kept where `drain` finds it, should this be cancelled in the middle.
+            self._under_way = self._take_due()
+            for batch in list(_batches(self._under_way)):
                 await self._write(batch)
+                del self._under_way[: len(batch)]
 
     async def drain(self, within: float) -> None:
         """Write down all that is left, for `within` seconds at most. For who notes no more."""
@@ -148,8 +151,6 @@ class Chronicle:
         return events
 
     async def _write(self, batch: list[RunEvent]) -> None:
-        # Kept where `drain` finds it, should this be cancelled in the middle.
-        self._under_way = batch
         backoff = Backoff(base=0.5, maximum=8)
         until = self._clock.monotonic() + _PATIENCE_SECONDS
         while not await self._record(batch):
@@ -157,7 +158,6 @@ class Chronicle:
                 self._drop(batch)
                 break
             await self._clock.sleep(backoff.next())
-        self._under_way = []
 
     async def _record(self, batch: list[RunEvent]) -> bool:
         """Write a batch; False where it can be tried again."""
