@@ -234,6 +234,22 @@ async def test_the_wish_of_a_busy_server_is_handed_on(
     assert wishes == [7, 20, 0, 5]
 
 
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("86400", 0), ("Fri, 31 Dec 2100 00:00:00 GMT", 0), ("", 10**9)],
+    ids=["seconds", "a date", "in the body"],
+)
+async def test_a_gateway_that_says_tomorrow_is_asked_again_within_a_minute(
+    server: ScriptedApiServer, cluster: KubernetesCluster, header: str, seconds: int
+) -> None:
+    key = a_run_key()
+    body = a_status(503, "Maintenance", retryAfterSeconds=seconds)
+    server.answers(json_answer(503, body, Retry_After=header), NOT_FOUND)
+    with pytest.raises(UnavailableError) as told:
+        await cluster.create_job(key, a_manifest(key))
+    assert told.value.retry_after == 60
+
+
 async def test_a_cancelled_creation_is_cancelled(
     server: ScriptedApiServer, cluster: KubernetesCluster
 ) -> None:

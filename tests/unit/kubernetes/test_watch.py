@@ -358,6 +358,18 @@ async def test_a_server_that_asks_for_patience_is_given_it(
         await until(lambda: len(server.asked("watch")) == 2)
 
 
+async def test_a_server_that_was_away_is_followed_again_soon_after_it_is_back(
+    server: ScriptedApiServer, clock: ManualClock
+) -> None:
+    server.lists(a_list(version=1))
+    maintenance = json_answer(503, a_status(503, "Maintenance"), Retry_After="86400")
+    server.streams(maintenance, GOES_ON)
+    async with _following(server, clock):
+        await until(lambda: clock.sleepers)
+        await clock.advance(60)
+        await until(lambda: len(server.asked("watch")) == 2)
+
+
 async def test_an_object_that_is_not_understood_is_left_out(
     server: ScriptedApiServer, hasty: HastyClock
 ) -> None:

@@ -13,6 +13,9 @@ T = TypeVar("T")
 _SERVER_ERRORS = 500
 # Of a page that some proxy answered instead of the API server.
 _LONGEST_PAGE = 200
+# Seconds that a server is left alone at most. One that is busy asks for a few; a gateway that shows
+# a page about maintenance may say tomorrow, and is gone within minutes.
+_LONGEST_WISH = 60.0
 
 
 class StatusCause(msgspec.Struct, frozen=True):
@@ -79,12 +82,19 @@ class Answer(msgspec.Struct, frozen=True):
         return Status(message=f"HTTP {self.status}" + (f": {page}" if page else ""))
 
     def retry_after(self, now: datetime) -> float | None:
-        """Return the seconds after which the server asks to be called again; None: it does not."""
+        """Return the seconds after which the server asks to be called again; None: it does not.
+
+        No more than a minute: what waits for it is not to wait for hours after it is back.
+        """
+        wish = self._wish(now)
+        return None if wish is None else min(max(0.0, wish), _LONGEST_WISH)
+
+    def _wish(self, now: datetime) -> float | None:
         written = self.headers.get("Retry-After", "").strip()
         if re.fullmatch(r"\d{1,6}", written):
             return float(written)
         try:
-            return max(0.0, (parsedate_to_datetime(written) - now).total_seconds())
+            return (parsedate_to_datetime(written) - now).total_seconds()
         except (ValueError, TypeError):
             details = self.refusal().details
             return float(details.retry_after_seconds) or None if details else None
