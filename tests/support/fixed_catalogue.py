@@ -36,3 +36,6 @@ class FixedCatalogue:
 
     def put(self, name: str, spec: TemplateSpec) -> None:
         self._templates[name] = Template(name, spec)
+
+    def remove(self, name: str) -> None:
+        del self._templates[name]

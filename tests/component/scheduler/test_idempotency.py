@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from nexus_core.domain.checkpoint import Acceptance, IdempotencyKey, RunFilter
 from nexus_core.domain.names import RunKey
+from nexus_core.domain.template import WorkgroupRef
 from support.calls import PROBLEM, Answer, Client
 from support.clock import ManualClock
 from support.meddling import meddled
@@ -13,6 +14,7 @@ from support.services import World
 from support.trouble import Trouble
 from support.waiting import until
 
+RUN = "/algorithm/run/hello-world"
 BODY = b'{"algorithmParameters": {"name": "world"}}'
 
 
@@ -54,6 +56,26 @@ async def test_another_request_under_the_same_key_is_422(world: World, api: Clie
     for other in others:
         assert (other.status, other.content_type) == (422, PROBLEM)
     assert (await runs_in(world), payloads_in(world)) == (1, 1)
+
+
+async def test_a_request_sent_again_after_its_template_is_gone_leads_to_its_run_all_the_same(
+    world: World, api: Client
+) -> None:
+    first = await post(api, "key")
+    moved = a_template_spec(workgroup_ref=WorkgroupRef(name="elsewhere"))
+    world.catalogue.put("hello-world", moved)
+    assert (await post(api, "key")).json() == first.json()
+    world.catalogue.remove("hello-world")
+    assert (await post(api, "key")).json() == first.json()
+
+    other = b'{"algorithmParameters": {}}'
+    refused = [
+        await post(api, "key", other),
+        await post(api, "new"),
+        await api.post(RUN, data=BODY),
+    ]
+    assert [answer.status for answer in refused] == [404] * 3
+    assert await runs_in(world) == 1
 
 
 async def test_keys_are_apart_for_each_algorithm(world: World, api: Client) -> None:

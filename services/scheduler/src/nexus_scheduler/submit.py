@@ -1,5 +1,6 @@
 """Accepting runs: nothing is answered before it is durable."""
 
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import blake2b
 
@@ -85,12 +86,17 @@ class Submitter:
             OverloadedError: the queue is full.
             UnavailableError: a store can't be used now; nothing was accepted.
         """
-        template = self._catalogue.template(algorithm)
-        if template is None:
-            raise _unknown(algorithm)
-        plan = plan_run(decode_request(body), template, self._standard)
-        workgroup = self._workgroup(plan)
         claim = self._claim(algorithm, body, key, dry_run=dry_run) if key else None
+        try:
+            plan = self._plan(algorithm, body)
+            workgroup = self._workgroup(plan)
+        except InvalidInputError:
+            # What it names may have gone, or have changed, since it came for the first time.
+            if claim and is_resource_name(algorithm):
+                with suppress(KeyReusedError):
+                    if earlier := await self._replay(claim):
+                        return earlier.request_id
+            raise
         if claim and (earlier := await self._replay(claim)):
             return earlier.request_id
         parent = await self._parent(plan)
@@ -105,6 +111,12 @@ class Submitter:
             # One line a run is enough, and the one at its end tells more.
             log.debug("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
         return acceptance.request_id
+
+    def _plan(self, algorithm: str, body: bytes) -> RunPlan:
+        template = self._catalogue.template(algorithm)
+        if template is None:
+            raise _unknown(algorithm)
+        return plan_run(decode_request(body), template, self._standard)
 
     def _workgroup(self, plan: RunPlan) -> Workgroup:
         """Return the workgroup that a run goes to, whose cluster this scheduler reaches."""
