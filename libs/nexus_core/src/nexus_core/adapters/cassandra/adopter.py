@@ -16,7 +16,7 @@ from nexus_core.adapters.cassandra import statements
 from nexus_core.adapters.cassandra.filing import Filing
 from nexus_core.adapters.cassandra.merged_pages import Entry
 from nexus_core.adapters.cassandra.open_runs import OpenRuns
-from nexus_core.adapters.cassandra.rows import open_run_of
+from nexus_core.adapters.cassandra.rows import is_left_over, open_run_of
 from nexus_core.adapters.cassandra.session import CqlSession
 from nexus_core.domain.checkpoint import OpenRun
 from nexus_core.domain.names import RunKey
@@ -134,7 +134,7 @@ class Adopter:
             self._session.execute(statements.FIND_OPEN_RUN, values),
             self._session.execute(statements.FIND_JOB, values),
         )
-        if not rows:
+        if not rows or is_left_over(rows[0]):
             return None
         run = open_run_of(rows[0])
         if jobs:

@@ -10,7 +10,12 @@ from nexus_core.adapters.cassandra.errors import OutcomeUnknownError
 from nexus_core.adapters.cassandra.fences import is_fence
 from nexus_core.adapters.cassandra.first_write import FirstWriter, Insertion
 from nexus_core.adapters.cassandra.lookups import Lookups
-from nexus_core.adapters.cassandra.rows import change_columns, checkpoint_of, stage_of
+from nexus_core.adapters.cassandra.rows import (
+    change_columns,
+    checkpoint_of,
+    is_left_over,
+    stage_of,
+)
 from nexus_core.adapters.cassandra.session import CqlSession, Statement
 from nexus_core.adapters.cassandra.submissions import Submissions
 from nexus_core.domain.checkpoint import Acceptance, BufferedJob, Checkpoint, IdempotencyKey
@@ -86,7 +91,7 @@ class CassandraCheckpointStore:
     async def find(self, key: RunKey) -> Checkpoint | None:
         """Return what is recorded of a run; sees every write that returned before."""
         rows = await self._session.execute(statements.FIND_CHECKPOINT, _values(key))
-        if not rows:
+        if not rows or is_left_over(rows[0]):
             return None
         checkpoint = checkpoint_of(rows[0])
         fenced = is_fence(checkpoint.lifecycle_stage, checkpoint.algorithm_failure_cause)
@@ -148,7 +153,7 @@ class CassandraCheckpointStore:
         columns = change_columns(change)
         statement = statements.find_columns_serially(tuple(columns))
         rows = await self._session.execute(statement, _values(key))
-        if not rows:
+        if not rows or rows[0][0] is None:
             return Advance(applied=False, stage=None)
         stage, *found = rows[0]
         if stage == change.to.value:

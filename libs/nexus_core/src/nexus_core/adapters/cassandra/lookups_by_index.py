@@ -5,7 +5,7 @@ from datetime import datetime
 
 from nexus_core.adapters.cassandra import statements
 from nexus_core.adapters.cassandra.errors import OutcomeUnknownError
-from nexus_core.adapters.cassandra.rows import checkpoint_of, whole_millis
+from nexus_core.adapters.cassandra.rows import checkpoint_of, is_left_over, whole_millis
 from nexus_core.adapters.cassandra.session import CqlSession, Write
 from nexus_core.domain.checkpoint import Checkpoint
 from nexus_core.domain.names import RunKey
@@ -33,7 +33,7 @@ class IndexLookups:
         """Return all runs with a tag; those that an index with blurred case found are left out."""
         found: list[Checkpoint] = []
         async for page in self._session.pages(statements.FIND_TAGGED, (tag,), page_size=_PAGE):
-            found += map(checkpoint_of, page)
+            found += [checkpoint_of(row) for row in page if not is_left_over(row)]
         return [checkpoint for checkpoint in found if checkpoint.tag == tag]
 
     async def retag(self, key: RunKey, tag: str, at: datetime) -> bool:

@@ -17,7 +17,7 @@ from nexus_core.adapters.cassandra.afterwork import Afterwork
 from nexus_core.adapters.cassandra.errors import OutcomeUnknownError
 from nexus_core.adapters.cassandra.first_wins import FirstWins
 from nexus_core.adapters.cassandra.lookups_by_index import retagged
-from nexus_core.adapters.cassandra.rows import checkpoint_of, whole_millis
+from nexus_core.adapters.cassandra.rows import checkpoint_of, is_left_over, whole_millis
 from nexus_core.adapters.cassandra.session import CqlSession, Write
 from nexus_core.adapters.cassandra.statements import FirstWrites
 from nexus_core.domain.checkpoint import Checkpoint
@@ -68,7 +68,7 @@ class TableLookups:
             rows = await asyncio.gather(
                 *(self._session.execute(statements.FIND_CHECKPOINT, key) for key in page)
             )
-            found += [checkpoint_of(row[0]) for row in rows if row]
+            found += [checkpoint_of(row[0]) for row in rows if row and not is_left_over(row[0])]
         return [checkpoint for checkpoint in found if checkpoint.tag == tag]
 
     async def retag(self, key: RunKey, tag: str, at: datetime) -> bool:
@@ -99,11 +99,14 @@ class TableLookups:
         if self._order is None:
             # Who takes no timestamps may tell none either.
             rows = await self._session.execute(statements.FIND_TAG_ALONE, values)
-            return (cast("str | None", rows[0][0]), 0) if rows else None
+            found = [
+                tag for stage, tag in cast("list[tuple[str | None, str | None]]", rows) if stage
+            ]
+            return (found[0], 0) if found else None
         rows = await self._session.execute(statements.FIND_TAG, values)
-        if not rows:
+        if not rows or rows[0][0] is None:
             return None
-        tag, written = cast("tuple[str | None, int | None]", rows[0])
+        _, tag, written = cast("tuple[str, str | None, int | None]", rows[0])
         # Not below zero, where first writes are: nothing is deleted at a negative time.
         return tag, max(written or 0, 0)
 

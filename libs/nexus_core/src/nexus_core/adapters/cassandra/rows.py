@@ -72,6 +72,9 @@ SUMMARY_COLUMNS = (
     "algorithm_failure_cause",
 )
 
+_STAGE_AT = 2
+"""Where the stage stands in each of them."""
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -108,6 +111,15 @@ def checkpoint_row(checkpoint: Checkpoint) -> list[Value]:
         _text(checkpoint.job_uid),
         _wrapped(checkpoint.parent),
     ]
+
+
+def is_left_over(row: Row) -> bool:
+    """Tell whether a row, of any of those columns, is but the rest of a run whose time is over.
+
+    Each cell has a time to live of its own. A run that got another tag long after it had finished
+    loses its stage first; what is left then is no run.
+    """
+    return row[_STAGE_AT] is None
 
 
 def checkpoint_of(row: Row) -> Checkpoint:

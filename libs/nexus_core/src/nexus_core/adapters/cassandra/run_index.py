@@ -13,6 +13,7 @@ from nexus_core.adapters.cassandra.lookups import Lookups
 from nexus_core.adapters.cassandra.merged_pages import Entry, Place, merged_page
 from nexus_core.adapters.cassandra.open_runs import EARLIEST, LATEST, OpenRuns
 from nexus_core.adapters.cassandra.rows import (
+    is_left_over,
     millis_above,
     open_run_of,
     summary_of,
@@ -144,7 +145,7 @@ class CassandraRunIndex:
         return [open_run_of(row) if row else None for row in rows]
 
     async def _stages(self, keys: Sequence[RunKey]) -> list[Stage | None]:
-        """Return the stage of each run; None where there is none, or a fence in its place."""
+        """Return the stage of each run; None where there is none, or no more than its rest."""
         rows = await asyncio.gather(
             *(
                 self._session.execute(
@@ -154,7 +155,10 @@ class CassandraRunIndex:
             )
         )
         return [
-            None if not row or is_fence(*row[0]) else Stage(cast("str", row[0][0])) for row in rows
+            None
+            if not row or row[0][0] is None or is_fence(*row[0])
+            else Stage(cast("str", row[0][0]))
+            for row in rows
         ]
 
     async def _look_at(self, statement: Statement, entries: Sequence[Entry]) -> list[Row | None]:
@@ -165,7 +169,7 @@ class CassandraRunIndex:
                 for entry in entries
             )
         )
-        return [rows[0] if rows else None for rows in found]
+        return [rows[0] if rows and not is_left_over(rows[0]) else None for rows in found]
 
 
 def _chosen(run: RunSummary, where: RunFilter) -> bool:

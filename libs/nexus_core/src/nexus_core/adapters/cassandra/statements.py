@@ -100,14 +100,20 @@ def find_columns_serially(columns: tuple[str, ...]) -> Statement:
 
 # Tags and hosts.
 
-RETAG = Statement(f"UPDATE checkpoints SET tag = ?, last_modified = ? {_OF_RUN} IF EXISTS")
-# That a stage is there says that the row is: a condition on a null tag alone would create it.
+# That a stage is there says that the run is: a condition on a null tag alone would create it, and
+# one that the row exists would keep the rest of a run whose time is over.
+RETAG = Statement(
+    f"UPDATE checkpoints SET tag = ?, last_modified = ? {_OF_RUN} "
+    f"IF lifecycle_stage IN ({_listed(Stage)})"
+)
 RETAG_FROM = Statement(
     f"UPDATE checkpoints SET tag = ?, last_modified = ? {_OF_RUN} "
     f"IF tag = ? AND lifecycle_stage IN ({_listed(Stage)})"
 )
-FIND_TAG = Statement(f"SELECT tag, WRITETIME(last_modified) FROM checkpoints {_OF_RUN}")
-FIND_TAG_ALONE = Statement(f"SELECT tag FROM checkpoints {_OF_RUN}")
+FIND_TAG = Statement(
+    f"SELECT lifecycle_stage, tag, WRITETIME(last_modified) FROM checkpoints {_OF_RUN}"
+)
+FIND_TAG_ALONE = Statement(f"SELECT lifecycle_stage, tag FROM checkpoints {_OF_RUN}")
 FIND_TAG_SERIALLY = _serial(Statement(f"SELECT tag, last_modified FROM checkpoints {_OF_RUN}"))
 FIND_TAGGED = Statement(f"SELECT {', '.join(CHECKPOINT_COLUMNS)} FROM checkpoints WHERE tag = ?")
 
