@@ -1,10 +1,11 @@
 """What `ports.run_index` promises, sentence by sentence."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from random import Random
 from typing import TypeVar
+from uuid import uuid4
 
 import pytest
 
@@ -223,6 +224,22 @@ async def test_empty_text_in_a_filter_means_any(
     found = await index.runs(RunFilter(algorithm="", tag=""), 100)
 
     assert list(found) == [summary(run) for run in newest_first(runs)]
+
+
+async def test_a_list_may_be_asked_for_from_the_beginning_to_the_end_of_time(
+    store: CheckpointStore, index: RunIndex
+) -> None:
+    run = a_checkpoint(algorithm=f"timeless-{uuid4()}")
+    await stored(store, [run])
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+    async def listed(since: datetime | None, until: datetime | None) -> list[RunKey]:
+        where = RunFilter(algorithm=run.algorithm, received_from=since, received_until=until)
+        return [found.key for found in await index.runs(where, 10)]
+
+    assert await listed(first, last) == [run.key]
+    assert await listed(last, None) == []
+    assert await listed(None, first) == []
 
 
 async def test_runs_that_come_while_pages_are_turned_do_not_move_them(

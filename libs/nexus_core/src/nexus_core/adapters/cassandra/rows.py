@@ -29,6 +29,8 @@ _PREFIX = "b64__"
 # What Go calls the zero time; rows of others hold it, or an empty timestamp, where there is none.
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(microseconds=999)
+
 CHECKPOINT_COLUMNS = (
     "algorithm",
     "id",
@@ -85,8 +87,11 @@ def whole_millis(time: datetime) -> datetime:
 
 
 def millis_above(time: datetime) -> datetime:
-    """Return the earliest time that the store can keep and that is not before this one."""
-    return whole_millis(time + timedelta(microseconds=999))
+    """Return the earliest time that the store can keep and that is not before this one.
+
+    Where there is none, the last that can be written: who asks for all may name the end of time.
+    """
+    return whole_millis(min(time, _LAST) + timedelta(microseconds=999))
 
 
 def checkpoint_row(checkpoint: Checkpoint) -> list[Value]:
