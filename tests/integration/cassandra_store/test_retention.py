@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +21,16 @@ from nexus_core.domain.names import RunKey
 from nexus_core.domain.request import ParentReference
 from nexus_core.domain.retirement import Kept
 from nexus_core.domain.stages import Stage, StageChange
+from nexus_core.ports.payload_store import Content
+from nexus_core.settings.values import Duration
+from nexus_supervisor.settings import Retention
 from support.cassandra_stores import forget_all
 from support.clock import ManualClock
 from support.meddling import meddled
 from support.recording_session import Record
+from support.retiring import a_retirer
 from support.runs import a_buffered_job, a_checkpoint
+from support.services import open_world
 
 pytestmark = pytest.mark.integration
 
@@ -220,6 +226,28 @@ async def test_what_was_filed_just_now_is_not_told_as_more_may_come_before_it(
 
     await clock.advance(300)
     assert await ended(stores, clock) == [run.key]
+
+
+async def test_what_is_kept_but_a_minute_is_removed_though_its_end_was_told_late(
+    stores: CassandraStores, clock: ManualClock, tmp_path: Path
+) -> None:
+    async with open_world(tmp_path, clock) as world:
+        retirer = a_retirer(
+            world,
+            Retention(payloads=Duration(60)),
+            store=stores.checkpoints,
+            retention=stores.retention,
+        )
+        run = await a_run(stores, clock)
+        await world.stores.payloads.put(Content.PAYLOAD, run.key, b"{}")
+        for _ in range(4):
+            await stores.index.open_runs(CLUSTER, clock.now(), 10)
+            await clock.advance(60)
+        # Its time is over, and the store does not tell of it yet.
+        await retirer.retire()
+        await clock.advance(600)
+        await retirer.retire()
+        assert await world.stores.payloads.size(Content.PAYLOAD, run.key) is None
 
 
 async def test_the_time_to_live_that_people_set_is_told(

@@ -18,6 +18,10 @@ log = structlog.get_logger()
 # enough that nobody walks through days of nothing, seldom enough that it costs nothing.
 _IDLE_WALK = timedelta(hours=1)
 
+# A store may tell of an end some minutes late, and then as of the time at which it happened. No
+# place goes beyond that because nothing was found, or what is kept for less would be passed over.
+_TOLD_WITHIN = timedelta(minutes=10)
+
 
 class Retirer:
     """Removes what is kept of finished runs when its time is over.
@@ -98,8 +102,9 @@ class Retirer:
             if self._clock.monotonic() >= until:
                 return True
         # Nothing that ends from now on comes before this.
-        if place is None or before > place.at:
-            places[kept] = EndingPlace(before)
-            if place is None or before - place.at >= _IDLE_WALK:
+        walked = min(before, self._clock.now() - _TOLD_WITHIN)
+        if place is None or walked > place.at:
+            places[kept] = EndingPlace(walked)
+            if place is None or walked - place.at >= _IDLE_WALK:
                 await self._retention.move_on(kept, places[kept])
         return False

@@ -21,7 +21,8 @@ class Retention(Protocol):
     ) -> Sequence[Ending]:
         """Return at most `limit` runs that ended before a time, first the first, after a place.
 
-        Never a run that is open. None left: an empty page. A run may come twice.
+        Never a run that is open. None left: an empty page. A run may come twice, and it may come
+        only some minutes after its end.
         """
 
     async def place(self, of: Kept) -> EndingPlace | None:
