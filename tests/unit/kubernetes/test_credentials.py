@@ -13,7 +13,7 @@ from nexus_core.adapters.kubernetes.access import Access, Tls
 from nexus_core.adapters.kubernetes.credentials import Credentials
 from nexus_core.adapters.kubernetes.in_cluster import InCluster
 from nexus_core.domain.errors import InvalidInputError, UnavailableError
-from support.clock import ManualClock
+from support.clock import ManualClock, settle
 from support.kubeconfigs import a_client_certificate
 from support.kubernetes import FixedSource
 
@@ -118,6 +118,69 @@ async def test_a_server_that_goes_on_refusing_is_not_asked_about_all_the_time(
     for _ in range(10):
         grant = await credentials.after_refusal(grant)
     assert source.asked_anew == 1
+
+
+class SlowSource:
+    """One that takes its time, as a plug-in does that logs in somewhere."""
+
+    origin = "kubeconfig /slow"
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.hands_out = asyncio.Event()
+        self.error: UnavailableError | None = None
+
+    async def load(self, *, anew: bool) -> Access:  # noqa: ARG002 - the protocol's
+        self.begun += 1
+        await self.hands_out.wait()
+        if self.error is not None:
+            raise self.error
+        return Access(server=SERVER, user="me")
+
+
+async def test_who_has_no_patience_for_a_slow_plug_in_does_not_end_it_for_all(
+    clock: ManualClock,
+) -> None:
+    source = SlowSource()
+    credentials = Credentials(source, clock)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await credentials.current()
+    waiting = asyncio.create_task(credentials.current())
+    await settle()
+    source.hands_out.set()
+
+    assert (await waiting).access.server == SERVER
+    assert source.begun == 1
+
+
+async def test_all_who_wait_for_a_plug_in_that_fails_hear_of_it_at_once(
+    clock: ManualClock,
+) -> None:
+    source = SlowSource()
+    credentials = Credentials(source, clock)
+    waiting = [asyncio.create_task(credentials.current()) for _ in range(5)]
+    await settle()
+    source.error = UnavailableError("kubeconfig /slow: exec plug-in 'p' failed")
+    source.hands_out.set()
+
+    for task in waiting:
+        with pytest.raises(UnavailableError, match="exec plug-in 'p' failed"):
+            await task
+    assert source.begun == 1
+
+
+async def test_a_plug_in_that_nobody_waits_for_is_ended_with_its_connection(
+    clock: ManualClock,
+) -> None:
+    source = SlowSource()
+    credentials = Credentials(source, clock)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await credentials.current()
+    await credentials.close()
+    assert not [task for task in asyncio.all_tasks() if "slow" in task.get_name()]
 
 
 async def test_connections_are_kept_while_nothing_about_tls_changes(clock: ManualClock) -> None:

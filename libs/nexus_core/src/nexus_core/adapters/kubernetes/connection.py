@@ -79,7 +79,10 @@ class Connection:
             new_session(limit=0) as streams,
         ):
             connection = cls(credentials, requests, streams, patience, clock)
-            yield connection
+            try:
+                yield connection
+            finally:
+                await credentials.close()
         await asyncio.sleep(_GOODBYE_SECONDS if connection._were_cut else 0)
 
     @property

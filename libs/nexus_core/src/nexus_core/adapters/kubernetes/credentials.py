@@ -59,7 +59,7 @@ class Credentials:
         self._grant: Grant | None = None
         self._tls: tuple[Tls, ssl.SSLContext] | None = None
         self._read_at = 0.0
-        self._loading = asyncio.Lock()
+        self._loading: asyncio.Task[Grant] | None = None
 
     @property
     def origin(self) -> str:
@@ -72,12 +72,17 @@ class Credentials:
         Raises:
             InvalidInputError: what is configured is not sound.
         """
-        async with self._loading:
-            try:
-                await self._load(anew=False)
-            except UnavailableError as error:
-                # No mistake in what is configured, and who hands them out may come back.
-                log.warning("no credentials", error=str(error))
+        try:
+            await self._load(anew=False)
+        except UnavailableError as error:
+            # No mistake in what is configured, and who hands them out may come back.
+            log.warning("no credentials", error=str(error))
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait([self._loading])
 
     async def current(self) -> Grant:
         """Return what to present now.
@@ -87,10 +92,7 @@ class Credentials:
         """
         if self._grant is not None and not self._due():
             return self._grant
-        async with self._loading:
-            if self._grant is not None and not self._due():
-                return self._grant
-            return await self._reload(anew=self._is_old())
+        return await self._loaded(anew=self._is_old())
 
     async def after_refusal(self, refused: Grant) -> Grant:
         """Return what to present after a server refused; the same again when there is no other.
@@ -98,13 +100,30 @@ class Credentials:
         Raises:
             UnavailableError: there is nothing; in one line.
         """
-        async with self._loading:
-            since = self._clock.monotonic() - self._read_at
-            if self._grant is not None and (
-                self._grant is not refused or since < _ASK_AGAIN_SECONDS
-            ):
-                return self._grant
-            return await self._reload(anew=True)
+        if self._loading is not None:
+            # It may have begun before the refusal, and what it brings may be the same again.
+            await self._loaded(anew=True)
+        since = self._clock.monotonic() - self._read_at
+        if self._grant is not None and (self._grant is not refused or since < _ASK_AGAIN_SECONDS):
+            return self._grant
+        return await self._loaded(anew=True)
+
+    async def _loaded(self, *, anew: bool) -> Grant:
+        """Load, or wait for who is at it: one plug-in runs for all who need what it hands out.
+
+        It goes on though who asked first is cancelled. A plug-in takes seconds, and who only looks
+        whether a server is there has no patience for that: ended each time, it would never end.
+        """
+        if self._loading is None:
+            name = f"credentials of {self.origin}"
+            self._loading = asyncio.create_task(self._reload(anew=anew), name=name)
+            self._loading.add_done_callback(self._let_go)
+        return await asyncio.shield(self._loading)
+
+    def _let_go(self, loading: asyncio.Task[Grant]) -> None:
+        self._loading = None
+        if not loading.cancelled():
+            loading.exception()  # all who wanted to know may have gone
 
     def _due(self) -> bool:
         age = self._clock.monotonic() - self._read_at
