@@ -1,6 +1,7 @@
 """The queue: whose turn it is, and when."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -17,6 +18,7 @@ from nexus_core.domain.errors import (
     UnavailableError,
 )
 from nexus_core.domain.journal import LaneSample, LaneState
+from nexus_core.domain.names import RunKey
 from nexus_core.operations.launch import BufferedRun, Launched
 from support.clock import ManualClock, settle
 from support.launching import RecordingLauncher, a_buffered_run, a_queue
@@ -161,6 +163,27 @@ async def test_runs_that_were_taken_out_cost_no_time(
         assert queue.remove(run.key)
     await clock.advance(2)
     assert launcher.launched == [runs[0], *runs[-2:]]
+
+
+class RequestId(str):  # noqa: SLOT000 - with slots nobody could refer to it weakly
+    """One of which can be told whether anybody still holds it."""
+
+
+async def test_nothing_is_held_of_runs_that_were_taken_out_while_another_waits(
+    launcher: RecordingLauncher, clock: ManualClock
+) -> None:
+    queue = a_queue(launcher, clock)
+    queue.put(a_buffered_run())
+    held = []
+    for delayed in (False, True):
+        run = a_buffered_run()
+        key = RunKey(run.key.algorithm, RequestId(run.key.request_id))
+        held.append(weakref.ref(key.request_id))
+        queue.put(replace(run, key=key), delayed=delayed)
+        assert queue.remove(key)
+        del key
+    assert [one() for one in held] == [None, None]
+    assert len(queue) == 1
 
 
 async def test_a_run_that_is_taken_out_at_the_last_moment_is_not_launched(

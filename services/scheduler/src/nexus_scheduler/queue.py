@@ -5,7 +5,7 @@ that one that refuses holds up nobody else.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from types import TracebackType
@@ -70,10 +70,8 @@ class Lane:
         )
         self._circuits = circuits
         self._refusal = ""
-        # A run that is cancelled leaves `_runs` at once, and the order when its turn comes.
-        self._runs: dict[RunKey, BufferedRun] = {}
-        self._delayed: deque[RunKey] = deque()
-        self._fresh: deque[RunKey] = deque()
+        self._delayed: OrderedDict[RunKey, BufferedRun] = OrderedDict()
+        self._fresh: OrderedDict[RunKey, BufferedRun] = OrderedDict()
         self._filled = asyncio.Event()
         self._turn = asyncio.Lock()
         self._news = News(clock)
@@ -83,7 +81,7 @@ class Lane:
         self._quiet.set()
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._delayed) + len(self._fresh)
 
     def launch_rate(self) -> float:
         """Return how many Jobs a second are started at most now."""
@@ -113,22 +111,20 @@ class Lane:
 
     def _waiting(self) -> Iterator[BufferedRun]:
         """Go through what waits, in the order of its turns."""
-        return (self._runs[key] for key in chain(self._delayed, self._fresh) if key in self._runs)
+        return chain(self._delayed.values(), self._fresh.values())
 
     def put(self, run: BufferedRun, *, delayed: bool) -> None:
         """Add a run; one that waits already keeps its place."""
-        if run.key in self._runs:
+        if run.key in self._delayed or run.key in self._fresh:
             return
-        self._runs[run.key] = run
-        (self._delayed if delayed else self._fresh).append(run.key)
+        (self._delayed if delayed else self._fresh)[run.key] = run
         self._fill()
 
     def remove(self, key: RunKey) -> bool:
         """Take a run out before its turn; False when it does not wait here."""
-        removed = self._runs.pop(key, None) is not None
-        if not self._runs:
-            self._empty()
-        return removed
+        removed = self._delayed.pop(key, None) or self._fresh.pop(key, None)
+        self._heed_the_last()
+        return removed is not None
 
     def start(self, tasks: BackgroundTasks) -> None:
         """Start the workers of this lane."""
@@ -174,11 +170,10 @@ class Lane:
     def _first(self) -> BufferedRun | None:
         """Take out the run whose turn it is; None when there is none any more."""
         for order in () if self._stopped else (self._delayed, self._fresh):
-            while order:
-                if run := self._runs.pop(order.popleft(), None):
-                    if not self._runs:
-                        self._empty()
-                    return run
+            if order:
+                _, run = order.popitem(last=False)
+                self._heed_the_last()
+                return run
         return None
 
     def _fill(self) -> None:
@@ -186,11 +181,10 @@ class Lane:
         if not self._stopped:
             self._filled.set()
 
-    def _empty(self) -> None:
-        """Forget the places of runs that were cancelled, and let workers wait."""
-        self._delayed.clear()
-        self._fresh.clear()
-        self._filled.clear()
+    def _heed_the_last(self) -> None:
+        """Let workers wait when nothing else does."""
+        if not len(self):
+            self._filled.clear()
 
     async def _launch(self, run: BufferedRun) -> None:
         try:
@@ -229,8 +223,9 @@ class Lane:
         self._put_in_front(replace(run, doubtful=True))
 
     def _put_in_front(self, run: BufferedRun) -> None:
-        self._runs[run.key] = run
-        self._delayed.appendleft(run.key)
+        self._fresh.pop(run.key, None)
+        self._delayed[run.key] = run
+        self._delayed.move_to_end(run.key, last=False)
         self._fill()
 
 
