@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 import msgspec
+from structlog.testing import capture_logs
 
 from nexus_core.aio.tasks import BackgroundTasks
 from nexus_core.domain.checkpoint import BufferedJob, Checkpoint, OpenRun, RunCursor
@@ -168,3 +169,14 @@ async def test_runs_that_can_not_be_taken_up_are_passed_over(clock: ManualClock)
     queue = a_queue(launcher, clock, workers=1)
     await a_recovery(stored, queue, clock).recover(LATER)
     assert await launched(queue, launcher) == good
+
+
+async def test_runs_for_clusters_that_are_reached_no_more_are_told_of(clock: ManualClock) -> None:
+    stored = StoredRuns(rows(5))
+    for number, key in enumerate(list(stored.rows)[:3]):
+        stored.clusters[key] = f"gone-{number % 2}"
+    queue = a_queue(RecordingLauncher(), clock)
+    with capture_logs() as logs:
+        await a_recovery(stored, queue, clock).recover(LATER)
+    (told,) = [line for line in logs if line["event"] == "runs out of reach"]
+    assert told["clusters"] == ["gone-0", "gone-1"]

@@ -40,6 +40,7 @@ class Recovery:
         self._clusters = parts.clusters
         self._queue = queue
         self._owner = owner
+        self._out_of_reach: set[str] = set()
 
     async def recover(self, received_before: datetime) -> None:
         """Queue all runs received before a time, ahead of new ones, as the queue takes them."""
@@ -67,11 +68,18 @@ class Recovery:
             after = RunCursor(old[-1].received_at, old[-1].key.request_id)
         if recovered:
             log.info("runs recovered", runs=recovered, owner=self._owner)
+        if self._out_of_reach:
+            # Where such a cluster has no supervisor any more either, they wait until somebody
+            # cancels them, and nothing else would ever tell.
+            log.warning("runs out of reach", clusters=sorted(self._out_of_reach))
 
     async def _requeue(self, run: OpenRun) -> None:
         checkpoint = await self._store.find(run.key)
         job = await self._store.find_job(run.key)
-        if checkpoint is None or job is None or job.cluster not in self._clusters:
+        if checkpoint is None or job is None:
+            return
+        if job.cluster not in self._clusters:
+            self._out_of_reach.add(job.cluster)
             return
         try:
             buffered = BufferedRun.of(checkpoint, job)
