@@ -42,7 +42,7 @@ _LAST_EVENT = {
     "evicted": "Evicted",
     "no-node": "FailedScheduling",
     "suspended": "Suspended",
-    "deleted": "",
+    "deleted": "Started",
     "quota-exhausted": "FailedCreate",
     "not-admitted": "FailedCreate",
     "node-image-missing": "BackOff",
@@ -133,11 +133,12 @@ async def _settled(
         while True:
             objects = await record(cluster.connection, namespace, key)
             run = msgspec.convert(objects, RecordedRun)
+            if _LAST_EVENT[name] not in {event.reason for event in run.events}:
+                continue
             if SCENES[name].deleted and run.job.status.ready and not deleted:
                 deleted = True
                 await _delete(cluster, namespace, key)
-            seen = {event.reason for event in run.events}
-            if _is_where_it_stays(run, name) and _LAST_EVENT[name] in {"", *seen}:
+            if _is_where_it_stays(run, name):
                 return objects
 
 
