@@ -307,6 +307,25 @@ async def test_a_body_that_is_not_compressed_as_it_says_is_400(api: Client) -> N
         assert (answer.status, answer.content_type) == (400, content_type)
 
 
+NO_HTTP = {
+    "no method": b"what? \r\n\r\n",
+    "a length that is none": b"POST /algorithm/run/a HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    "a body that is not compressed as it says": (
+        b"POST /algorithm/run/hello-world HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+        b'Content-Length: 27\r\n\r\n{"algorithmParameters": {}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("request_", NO_HTTP.values(), ids=NO_HTTP)
+async def test_nobody_can_fill_the_log_with_what_is_no_http(
+    api: Client, caplog: pytest.LogCaptureFixture, request_: bytes
+) -> None:
+    answer = await api.raw(request_)
+    assert answer.split(b" ")[1] == b"400"
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
 async def test_a_client_that_sends_too_slowly_is_not_waited_for(world: World) -> None:
     async with unharmed(world, body_timeout=Duration(0.1)) as api:
         for version, status in (("/v1", b"400"), ("", b"408")):

@@ -27,12 +27,16 @@ _IDLE_SECONDS = 75
 class _MalformedRequests(logging.Filter):
     """Drops what the HTTP parser says of requests that are none: 400 is all that they deserve.
 
-    aiohttp logs each with a traceback, so anybody could fill the log from outside.
+    aiohttp logs each with a traceback, so anybody could fill the log from outside. So it does with
+    bodies that are not encoded as their heads say, after these were answered.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether a line is to be written."""
-        return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
+        return not (
+            record.exc_info
+            and isinstance(record.exc_info[1], BadHttpMessage | web.RequestPayloadError)
+        )
 
 
 _log = logging.getLogger("nexus.http")
