@@ -23,6 +23,9 @@ MIB = 1024**2
     [
         (b"", "not JSON"),
         (b"{", "ends too early"),
+        (b'{"errorCause": "\\ud83d', "ends too early"),
+        (b'{"errorCause": "half a smile \\ud83d"}', "a string ends within a surrogate pair"),
+        (b'{"errorCause": "half a smile \\ud83d", "x": 1}', "surrogate pair"),
         (b"resultUri=1", "not JSON"),
         (b'{"resultUri": NaN}', "not JSON"),
         (b'\xff\xfe{"resultUri": ""}', "not UTF-8"),

@@ -13,6 +13,10 @@ T = TypeVar("T")
 # How much is checked for UTF-8 at a time: what a payload of hundreds of megabytes may cost at once.
 _CHUNK = 1 << 20
 
+# The first half of a surrogate pair that its string ends with. Near the end of a body the decoder
+# takes it for one that goes on, and says so of the body.
+_HALF_PAIR = re.compile(rb'\\u[dD][89abAB][0-9a-fA-F]{2}"[^"]{0,4}\Z')
+
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<field>.+)`")
 _MISFIT = re.compile(r"Expected `(?P<expected>.+)`, got `(?P<got>.+)`")
@@ -48,7 +52,7 @@ def decode_body(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         problem = _problem(str(error))
         raise InvalidInputError(f"The request is not sound: {problem}", (problem,)) from error
     except msgspec.DecodeError as error:
-        raise _not_json(_malformation(str(error))) from error
+        raise _not_json(_malformation(str(error), body)) from error
 
 
 def _check_utf8(body: bytes) -> None:
@@ -67,8 +71,10 @@ def _not_json(clause: str) -> InvalidInputError:
     return InvalidInputError(f"The body {clause}", (Problem("", f"the body {clause}"),))
 
 
-def _malformation(message: str) -> str:
+def _malformation(message: str, body: bytes) -> str:
     if message == "Input data was truncated":
+        if _HALF_PAIR.search(body, max(0, len(body) - 11)):
+            return "is not JSON: a string ends within a surrogate pair"
         return "is not JSON: it ends too early"
     return f"is not JSON: {message.removeprefix('JSON is malformed: ')}"
 
