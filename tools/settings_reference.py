@@ -65,7 +65,7 @@ _GO_NAMES = """\
 Most names above are those of Go deployments. Some that their charts set are taken though ours are
 called otherwise; where ours is set too, that holds. `NEXUS__CQL_STORE_TYPE` may also be
 `cassandra-scylla`, `cassandra-astra` or `cassandra-keyspaces`, and `NEXUS__LOG_LEVEL` be written in
-capitals. A variable that is empty, and whose setting is no text, says nothing.
+capitals. A variable that is empty says nothing, unless its setting is a text that may be.
 """
 
 

@@ -15,6 +15,7 @@ from nexus_core.settings.loader import (
 from nexus_core.settings.sections import ServiceSettings
 from nexus_core.settings.values import ByteSize, Duration, Interval, Secret
 from nexus_scheduler.settings import SchedulerSettings
+from nexus_standalone.settings import StandaloneSettings
 from nexus_supervisor.settings import SupervisorSettings
 
 
@@ -164,6 +165,50 @@ def test_tokens_that_are_set_to_nothing_are_refused_since_they_would_let_anybody
 ) -> None:
     with pytest.raises(SettingsError, match=r"^NEXUS__API_TOKENS: is set to nothing"):
         load(ServiceSettings, {"NEXUS__API_TOKENS": written})
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        (SchedulerSettings, "NEXUS__LISTEN__HOST"),
+        (StandaloneSettings, "NEXUS__SCHEDULER__LISTEN__HOST"),
+        (ServiceSettings, "NEXUS__HOST_NAME"),
+        (ServiceSettings, "NEXUS__DATA_PATH"),
+        (ServiceSettings, "NEXUS__SCHEDULER_URL"),
+        (ServiceSettings, "NEXUS__RECEIVER_URL"),
+        (ServiceSettings, "NEXUS__RUNTIME_NAMESPACE"),
+        (ServiceSettings, "NEXUS__DEPLOY_NAMESPACE"),
+        (ServiceSettings, "NEXUS__PROCESS_CLUSTER__NAME"),
+        (ServiceSettings, "NEXUS__SCYLLA_CQL_STORE__KEYSPACE"),
+    ],
+)
+def test_text_that_means_nothing_when_it_is_empty_keeps_its_default(
+    kind: type[Section], variable: str
+) -> None:
+    assert load(kind, {variable: ""}) == load(kind, {})
+
+
+def test_text_that_may_not_be_empty_is_refused_by_name_when_the_file_says_nothing(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text('host-name: ""\n')
+    with pytest.raises(SettingsError, match=r"^host-name \(NEXUS__HOST_NAME\): must not be empty$"):
+        load(ServiceSettings, {}, file)
+
+
+@pytest.mark.parametrize(
+    ("environ", "choice"),
+    [
+        ({"NEXUS__LOG_LEVEL": "verbose"}, "'debug', 'info', 'warning' or 'error'"),
+        ({"NEXUS__CLUSTER_TYPE": "k8s"}, "'auto', 'process' or 'kubernetes'"),
+    ],
+)
+def test_a_value_that_is_none_of_a_few_is_refused_with_what_it_may_be(
+    environ: dict[str, str], choice: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf": must be {choice}; got '(verbose|k8s)'$"):
+        load(ServiceSettings, environ)
 
 
 def test_a_secret_does_not_show_itself() -> None:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from nexus_core.settings.loader import Section
-from nexus_core.settings.values import Duration, Port, Positive, Secret
+from nexus_core.settings.values import Duration, Port, Positive, Secret, Text
 
 
 class EmbeddedStore(Section, frozen=True):
@@ -28,7 +28,7 @@ class ScyllaCqlStore(Section, frozen=True):
     local_dc: str = ""
     """The data centre whose nodes are asked, and whose replicas have to agree. All services of one
     Nexus name the same; empty only where there is but one."""
-    keyspace: str = "nexus"
+    keyspace: Text = "nexus"
     """Where the tables are."""
     indexes_supported: bool = False
     """Whether `checkpoints` has secondary indexes; otherwise there are lookup tables."""
@@ -51,7 +51,7 @@ class AstraCqlStore(Section, frozen=True):
     """Client id of a token, or `token`."""
     gateway_password: Secret = Secret("")
     """Its secret, or the token itself."""
-    keyspace: str = "nexus"
+    keyspace: Text = "nexus"
     """Where the tables are."""
     indexes_supported: bool = False
     """Whether `checkpoints` has secondary indexes; otherwise there are lookup tables."""
@@ -71,7 +71,7 @@ class KeyspacesCqlStore(Section, frozen=True):
     """A PEM file of the authorities that Amazon names for it."""
     region: str = ""
     """Such as `eu-central-1`; also what its data centre is called."""
-    keyspace: str = "nexus"
+    keyspace: Text = "nexus"
     """Where the tables are."""
     use_irsa: bool = False
     """Whether AWS's own chain finds the credentials, as with a role of the service account. If not:

@@ -2,13 +2,13 @@
 
 from nexus_core.aio.circuit import CircuitPace
 from nexus_core.settings.loader import Section
-from nexus_core.settings.values import Duration, Positive
+from nexus_core.settings.values import Duration, Positive, Text
 
 
 class ProcessClusterSection(Section, frozen=True):
     """The cluster whose Jobs are processes of this machine."""
 
-    name: str = "standalone"
+    name: Text = "standalone"
     """What workgroups call it."""
     path: str = ""
     """Where its Jobs' records and logs are; empty: `cluster` in the data folder."""

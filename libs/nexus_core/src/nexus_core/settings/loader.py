@@ -7,14 +7,14 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import yaml
 
 from nexus_core.domain.errors import InvalidInputError
 from nexus_core.settings.go_names import in_our_words
-from nexus_core.settings.values import ByteSize, Duration, Secret
+from nexus_core.settings.values import ByteSize, Duration, Secret, Text
 from nexus_core.settings.yaml_problem import yaml_problem
 
 PREFIX = "NEXUS__"
@@ -191,10 +191,22 @@ def _converted(kind: Any, written: object, path: tuple[str, ...]) -> object:  # 
     try:
         return msgspec.convert(written, kind, strict=False, dec_hook=_decode_value)
     except msgspec.ValidationError as error:
-        said = str(error).partition(" - at `$")[0]
-        raise SettingsError(
-            f"{'.'.join(path)} ({variable_of(path)}): {said[:1].lower()}{said[1:]}"
-        ) from error
+        said = _in_words(kind, written, str(error).partition(" - at `$")[0])
+        raise SettingsError(f"{'.'.join(path)} ({variable_of(path)}): {said}") from error
+
+
+def _in_words(kind: Any, written: object, said: str) -> str:  # noqa: ANN401 - a type
+    """Return what a setting may be, where msgspec does not say it."""
+    if said.startswith("Invalid enum value"):
+        *others, last = [repr(one) for one in _choice(kind)]
+        return f"must be {', '.join(others)} or {last}; got {written!r:.60}"
+    if written == "" and kind == Text:
+        return "must not be empty"
+    return said[:1].lower() + said[1:]
+
+
+def _choice(kind: Any) -> list[object]:  # noqa: ANN401 - a type
+    return list(get_args(kind)) or [one.value for one in kind]
 
 
 def _decode_value(kind: type, written: object) -> object:

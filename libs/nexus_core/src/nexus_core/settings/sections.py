@@ -20,14 +20,14 @@ from nexus_core.settings.clusters import (
 )
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import S3Buffer
-from nexus_core.settings.values import ByteSize, Duration, Port, Positive, RowSize, Secret
+from nexus_core.settings.values import ByteSize, Duration, Port, Positive, RowSize, Secret, Text
 from nexus_core.telemetry.logging import LogFormat, LogLevel
 
 
 class Listen(Section, frozen=True):
     """Where a service listens."""
 
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     """Loopback unless told otherwise: whoever opens it to a network decides so."""
     port: Port = 0
     """0 lets the system choose a free one."""
@@ -88,7 +88,7 @@ class ServiceSettings(Section, frozen=True):
     """The least severe lines that are written: `debug`, `info`, `warning` or `error`."""
     log_format: LogFormat = LogFormat.AUTO
     """`json`, `console`, or `auto`: `console` on a terminal, else `json`."""
-    host_name: str = field(default_factory=socket.gethostname)
+    host_name: Text = field(default_factory=socket.gethostname)
     """What this instance calls itself in checkpoints (`received_by_host`) and leases; no two
     schedulers on one store may share it."""
     unready_grace: Duration = Duration(0)
@@ -110,7 +110,7 @@ class ServiceSettings(Section, frozen=True):
     """
     body_timeout: Duration = Duration(60)
     """How long a client may take to send a body."""
-    data_path: str = ".nexus"
+    data_path: Text = ".nexus"
     """Folder in which embedded parts keep everything; made when missing."""
     cql_store_type: Literal["embedded", "scylla", "astra", "keyspaces"] = "embedded"
     """Where checkpoints are kept: `embedded`, a SQLite file, in `scylla` (or Cassandra), `astra` or
@@ -133,16 +133,16 @@ class ServiceSettings(Section, frozen=True):
     signing: Signing = field(default_factory=Signing)
     callback: Callback = field(default_factory=Callback)
     logs: Logs = field(default_factory=Logs)
-    scheduler_url: str = "http://127.0.0.1:8080"
+    scheduler_url: Text = "http://127.0.0.1:8080"
     """Where algorithms and clients reach the scheduler."""
     public_url: str = ""
     """Where clients reach the scheduler that don't reach it at `scheduler-url`: URLs of payloads
     and results in answers to them lead there. Empty: they are those of algorithms."""
-    receiver_url: str = "http://127.0.0.1:8081"
+    receiver_url: Text = "http://127.0.0.1:8081"
     """Where algorithms reach the receiver."""
-    runtime_namespace: str = "nexus"
+    runtime_namespace: Text = "nexus"
     """Kubernetes namespace in which Jobs run, in each cluster."""
-    deploy_namespace: str = "nexus"
+    deploy_namespace: Text = "nexus"
     """Kubernetes namespace that holds templates and workgroups."""
     kube_config_path: str = ""
     """A kubeconfig file, of the cluster that holds templates and workgroups; empty: the one that

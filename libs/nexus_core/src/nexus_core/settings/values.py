@@ -9,6 +9,9 @@ from nexus_core.domain.quantities import parse_quantity
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
+Text = Annotated[str, Meta(min_length=1)]
+"""Text that means something else, or nothing at all, when it is empty: an empty variable says
+nothing then. An empty host to listen on, for one, would be all networks."""
 
 
 class Duration(float):
