@@ -124,6 +124,11 @@ def test_a_bad_variable_is_refused_by_name(environ: dict[str, str], words: list[
         ("s3-buffer: 4\n", ["s3-buffer"]),
         ("workers: [\n", ["settings.yaml"]),
         ("- a\n", ["settings.yaml", "mapping"]),
+        ("workers: 1\nworkers: 2\n", ["settings.yaml", "line 2", "'workers' is there twice"]),
+        (
+            "s3-buffer:\n  region: x\nworkers: 1\ns3-buffer:\n  valid-for: 1s\n",
+            ["settings.yaml", "line 4", "'s3-buffer' is there twice"],
+        ),
     ],
 )
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -133,6 +138,12 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, text: str, words: list[st
         load(Outer, {}, file)
     for word in words:
         assert word in str(refusal.value)
+
+
+def test_a_file_may_merge_what_it_says_elsewhere(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("s3-buffer: {<<: {region: x, valid-for: 1s}, region: y}\n")
+    assert load(Outer, {}, file).s3_buffer == Inner(region="y", valid_for=Duration(1))
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ The environment is read here and nowhere else.
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -25,6 +25,23 @@ _PARSED = (Duration, ByteSize, Secret)
 
 # To other settings an empty variable says nothing: charts set all variables that they know.
 _MAY_BE_EMPTY = (str, tuple[str, ...], Secret)
+
+
+class _LosingNothing(yaml.SafeLoader):
+    """Safe YAML in which a key that is there twice is refused, as YAML wants it.
+
+    PyYAML takes the last: a second section of one name would undo all that the first one says.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the base's signature
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    problem = f"the key {key.value!r:.60} is there twice"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 class SettingsError(InvalidInputError):
@@ -130,7 +147,7 @@ def setting_names(section: Section, above: tuple[str, ...] = ()) -> list[tuple[s
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = yaml.load(file.read_text(encoding="utf-8"), Loader=_LosingNothing)  # noqa: S506 - safe
     except OSError as error:
         raise SettingsError(f"{file}: can't be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
