@@ -69,3 +69,9 @@ async def test_a_bad_setting_is_one_line_that_says_what_it_may_be(standalone: St
     line = await _refusal(standalone, NEXUS__LOG_LEVEL="loud")
     assert "log-level" in line
     assert "NEXUS__LOG_LEVEL" in line
+
+
+async def test_records_that_go_too_early_are_one_line(standalone: Standalone) -> None:
+    # At this level a scheduler that listened before would have told of it.
+    line = await _refusal(standalone, NEXUS__LOG_LEVEL="info", NEXUS__RETENTION__RECORDS="2h")
+    assert "retention.records (NEXUS__RETENTION__RECORDS): must be 24h or more" in line

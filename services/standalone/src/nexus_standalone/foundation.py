@@ -50,6 +50,8 @@ async def open_foundation(settings: StandaloneSettings, clock: Clock) -> AsyncIt
         UnavailableError: an address is taken, or the data folder can't be used.
         InvalidInputError: what is in the data folder is not this Nexus's.
     """
+    # Read for its refusal alone: the supervisor would say so when the scheduler serves already.
+    settings.retention.times()
     async with AsyncExitStack() as stack:
         # Addresses first: one that is taken is the likeliest mishap, and the quickest to tell.
         addresses = Addresses(
