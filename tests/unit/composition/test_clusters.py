@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nexus_core.composition.clusters import open_clusters
-from nexus_core.settings.clusters import KubernetesSection
+from nexus_core.settings.clusters import KubernetesSection, ProcessClusterSection
 from nexus_core.settings.loader import SettingsError
 from nexus_core.settings.sections import ServiceSettings
 from support.clock import ManualClock
@@ -32,6 +32,23 @@ def test_jobs_run_on_this_machine_unless_something_says_otherwise(
     said: dict[str, Any], *, kubernetes: bool
 ) -> None:
     assert ServiceSettings(**said).uses_kubernetes is kubernetes
+
+
+async def test_commands_of_jobs_need_a_folder_to_start_in(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    absent = tmp_path / "absent"
+    settings = ServiceSettings(
+        data_path=str(tmp_path),
+        process_cluster=ProcessClusterSection(working_directory=str(absent)),
+    )
+    with pytest.raises(SettingsError) as told:
+        async with open_clusters(settings, clock):
+            pass
+    assert str(told.value) == (
+        "process-cluster.working-directory (NEXUS__PROCESS_CLUSTER__WORKING_DIRECTORY): "
+        f"must be a folder; {absent} is none"
+    )
 
 
 async def test_each_kubeconfig_of_a_folder_is_a_cluster_though_it_can_not_be_reached(

@@ -23,6 +23,7 @@ _FOLDER = "shard-kube-config-path (NEXUS__SHARD_KUBE_CONFIG_PATH)"
 _FILE = "kube-config-path (NEXUS__KUBE_CONFIG_PATH)"
 _NAME = "kubernetes.cluster-name (NEXUS__KUBERNETES__CLUSTER_NAME)"
 _TYPE = "cluster-type (NEXUS__CLUSTER_TYPE)"
+_DIRECTORY = "process-cluster.working-directory (NEXUS__PROCESS_CLUSTER__WORKING_DIRECTORY)"
 
 
 @asynccontextmanager
@@ -44,6 +45,9 @@ async def open_clusters(
     if settings.shard_kube_config_path:
         raise SettingsError(f"{_FOLDER}: names clusters, but {_TYPE} says 'process'")
     section = settings.process_cluster
+    if not settings.working_directory.is_dir():
+        # No command could start there: each run would end as if its own template were wrong.
+        raise SettingsError(f"{_DIRECTORY}: must be a folder; {settings.working_directory} is none")
     async with ProcessCluster.open(
         settings.cluster_folder,
         name=section.name,
