@@ -222,6 +222,26 @@ def test_a_value_that_is_none_of_a_few_is_refused_with_what_it_may_be(
         load(ServiceSettings, environ)
 
 
+@pytest.mark.parametrize(
+    "written", ["nexus.example.org", "nexus:8080", "ftp://a", "https:///x", " "]
+)
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        (ServiceSettings, "NEXUS__SCHEDULER_URL"),
+        (ServiceSettings, "NEXUS__RECEIVER_URL"),
+        (ServiceSettings, "NEXUS__PUBLIC_URL"),
+        (SchedulerSettings, "NEXUS__CALLBACK_URL"),
+        (StandaloneSettings, "NEXUS__SCHEDULER_URL"),
+    ],
+)
+def test_where_a_service_is_reached_is_a_whole_url(
+    kind: type[Section], variable: str, written: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"\({variable}\): must be a URL such as https://"):
+        load(kind, {variable: written})
+
+
 def test_a_secret_does_not_show_itself() -> None:
     settings = load(Outer, {"NEXUS__S3_BUFFER__SECRET": "hush"})
     assert settings.s3_buffer.secret == "hush"

@@ -8,6 +8,7 @@ from msgspec import field
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import BufferConfig, S3Buffer
 from nexus_core.settings.sections import Listen, ServiceSettings
+from nexus_core.settings.values import Url
 from nexus_supervisor.settings import LeadershipSection, Patience, Retention, Sweep
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -32,9 +33,9 @@ class StandaloneSettings(ServiceSettings, frozen=True):
     """All settings of standalone."""
 
     s3_buffer: S3Buffer = field(default_factory=_brisk)
-    scheduler_url: str = ""
+    scheduler_url: Url = ""
     """Where algorithms and clients reach the scheduler; empty: where it listens."""
-    receiver_url: str = ""
+    receiver_url: Url = ""
     """Where algorithms reach the receiver; empty: where it listens."""
     scheduler: Listener = field(default_factory=lambda: Listener(listen=Listen(port=8080)))
     receiver: Listener = field(default_factory=lambda: Listener(listen=Listen(port=8081)))

@@ -14,7 +14,7 @@ import yaml
 
 from nexus_core.domain.errors import InvalidInputError
 from nexus_core.settings.go_names import in_our_words
-from nexus_core.settings.values import ByteSize, Duration, Secret, Text
+from nexus_core.settings.values import ByteSize, Duration, Secret, Text, Url
 from nexus_core.settings.yaml_problem import yaml_problem
 
 PREFIX = "NEXUS__"
@@ -217,6 +217,8 @@ def _in_words(kind: Any, written: object, said: str) -> str:  # noqa: ANN401 - a
     if said.startswith("Invalid enum value"):
         *others, last = [repr(one) for one in _choice(kind)]
         return f"must be {', '.join(others)} or {last}; got {written!r:.60}"
+    if kind == Url and isinstance(written, str):
+        return f"must be a URL such as https://nexus.example.org; got {written!r:.200}"
     if written == "" and kind == Text:
         return "must not be empty"
     return said[:1].lower() + said[1:]

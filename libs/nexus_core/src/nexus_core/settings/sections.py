@@ -20,7 +20,16 @@ from nexus_core.settings.clusters import (
 )
 from nexus_core.settings.loader import Section
 from nexus_core.settings.payloads import S3Buffer
-from nexus_core.settings.values import ByteSize, Duration, Port, Positive, RowSize, Secret, Text
+from nexus_core.settings.values import (
+    ByteSize,
+    Duration,
+    Port,
+    Positive,
+    RowSize,
+    Secret,
+    Text,
+    Url,
+)
 from nexus_core.telemetry.logging import LogFormat, LogLevel
 
 
@@ -133,12 +142,12 @@ class ServiceSettings(Section, frozen=True):
     signing: Signing = field(default_factory=Signing)
     callback: Callback = field(default_factory=Callback)
     logs: Logs = field(default_factory=Logs)
-    scheduler_url: Text = "http://127.0.0.1:8080"
+    scheduler_url: Url = "http://127.0.0.1:8080"
     """Where algorithms and clients reach the scheduler."""
-    public_url: str = ""
+    public_url: Url = ""
     """Where clients reach the scheduler that don't reach it at `scheduler-url`: URLs of payloads
     and results in answers to them lead there. Empty: they are those of algorithms."""
-    receiver_url: Text = "http://127.0.0.1:8081"
+    receiver_url: Url = "http://127.0.0.1:8081"
     """Where algorithms reach the receiver."""
     runtime_namespace: Text = "nexus"
     """Kubernetes namespace in which Jobs run, in each cluster."""

@@ -12,6 +12,9 @@ Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1)]
 """Text that means something else, or nothing at all, when it is empty: an empty variable says
 nothing then. An empty host to listen on, for one, would be all networks."""
+Url = Annotated[str, Meta(pattern=r"^(https?://[^/?#\s]|$)")]
+"""Where a service is reached; empty where there is a default. Without its scheme it would look like
+a host's name, and no algorithm or client could use what is made of it."""
 
 
 class Duration(float):
