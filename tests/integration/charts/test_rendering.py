@@ -13,7 +13,7 @@ import yaml
 
 from nexus_core import __version__
 from nexus_core.settings.loader import load
-from nexus_core.settings.sections import ServiceSettings
+from nexus_core.settings.sections import Listen, ServiceSettings
 from nexus_core.settings.values import Duration
 from nexus_receiver.settings import ReceiverSettings
 from nexus_scheduler.settings import SchedulerSettings
@@ -36,6 +36,7 @@ pytestmark = pytest.mark.integration
 ALERTS = Path("deploy/observability/alerts.yaml").read_text("utf-8")
 DASHBOARDS = sorted(Path("deploy/observability/dashboards").glob("*.json"))
 HOW_TO = Path("docs/how-to/helm.md").read_text("utf-8")
+SHOWN = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", HOW_TO, re.DOTALL)]
 RBAC = sorted(Path("deploy/rbac").glob("*.yaml"))
 
 SETTINGS: dict[str, type[ServiceSettings]] = {
@@ -91,9 +92,7 @@ async def test_a_preset_runs_what_its_place_needs(
 
 
 async def test_the_values_that_the_how_to_shows_are_enough(offline_helm: Helm) -> None:
-    ((shown,),) = [re.findall(r"```yaml\n(.*?)```", HOW_TO, re.DOTALL)]
-
-    objects = await offline_helm.render(yaml.safe_load(shown), presets=["single-cluster"])
+    objects = await offline_helm.render(SHOWN[0], presets=["single-cluster"])
 
     # Its commands make the secrets that pods name.
     made = set(re.findall(r"create secret generic (\S+)", HOW_TO))
@@ -101,6 +100,15 @@ async def test_the_values_that_the_how_to_shows_are_enough(offline_helm: Helm) -
     assert named == made
     for service in SETTINGS:
         assert settings_of(objects, service)
+
+
+async def test_those_for_ipv6_have_services_listen_and_be_called_there(offline_helm: Helm) -> None:
+    values = merged(STORES, SHOWN[1])
+    objects = await offline_helm.render(values, presets=["single-cluster"])
+
+    scheduler = settings_of(objects, "nexus-scheduler")
+    assert scheduler.listen == Listen(host="::", port=8080)
+    assert scheduler.callback_url == "http://[10.0.0.7]:8080"
 
 
 @pytest.mark.parametrize("service", ["scheduler", "receiver", "supervisor"])

@@ -37,7 +37,10 @@ class Listen(Section, frozen=True):
     """Where a service listens."""
 
     host: Text = "127.0.0.1"
-    """Loopback unless told otherwise: whoever opens it to a network decides so."""
+    """Loopback unless told otherwise: whoever opens it to a network decides so.
+
+    `0.0.0.0` is all addresses of IPv4; `::` those of IPv6, and where the system can, both.
+    """
     port: Port = 0
     """0 lets the system choose a free one."""
 

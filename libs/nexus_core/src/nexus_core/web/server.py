@@ -23,6 +23,8 @@ _MAX_REQUEST_LINE = 16 * 1024
 # Longer than load balancers keep theirs (60 s), or they would send requests into a closing one.
 _IDLE_SECONDS = 75
 
+_ALL_OF_IPV6 = "::"
+
 
 class _MalformedRequests(logging.Filter):
     """Drops what the HTTP parser says of requests that are none: 400 is all that they deserve.
@@ -46,13 +48,18 @@ _log.addFilter(_MalformedRequests())
 def bind(host: str, port: int) -> socket.socket:
     """Take an address, before anything else is opened; port 0 lets the system choose.
 
-    Nothing is answered yet: connections wait until `listening` serves them.
+    `::` takes those of IPv4 along, where the system can. Nothing is answered yet: connections wait
+    until `listening` serves them.
 
     Raises:
         UnavailableError: the address can't be had; one line that says why.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = host == _ALL_OF_IPV6 and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), backlog=_BACKLOG)
+        return socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=both
+        )
     except OSError as error:
         raise UnavailableError(_cannot_listen(host, port, error)) from error
 
@@ -60,7 +67,12 @@ def bind(host: str, port: int) -> socket.socket:
 def url_of(bound: socket.socket) -> str:
     """Return the URL of an address that was taken."""
     host, port = bound.getsockname()[:2]
-    return f"http://{host}:{port}"
+    return f"http://{at(host, port)}"
+
+
+def at(host: str, port: int) -> str:
+    """Return an address as URLs write it: one of IPv6 stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @asynccontextmanager
@@ -92,5 +104,5 @@ async def listening(
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{host}:{port} is taken by another process; stop it, or choose another port"
-    return f"{host}:{port} can't be listened on: {error.strerror or error}"
+        return f"{at(host, port)} is taken by another process; stop it, or choose another port"
+    return f"{at(host, port)} can't be listened on: {error.strerror or error}"
