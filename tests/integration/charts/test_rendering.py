@@ -436,6 +436,14 @@ def weight(hook: Object) -> int:
             {"settings": {"callback": {"secret": "known to all"}}},
             ["settings.callback.secret", "callback.existingSecret"],
         ),
+        # A pod would be killed after what its Deployment says, and asked for at another port.
+        (
+            {"scheduler": {"settings": {"drain-timeout": "120s"}}},
+            ["scheduler.settings.drain-timeout is known to more", "use drainSeconds"],
+        ),
+        ({"settings": {"listen": {"port": 9090}}}, ["settings.listen.port is known to more"]),
+        ({"settings": {"callback-url": "http://a.test"}}, ["use scheduler.callbackUrl"]),
+        ({"settings": {"runtime-namespace": "runs"}}, ["use runtimeNamespace"]),
         (
             {"monitoring": {"serviceMonitor": {"enabled": True}}},
             ["networkPolicy.scrapers must say"],

@@ -46,31 +46,42 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Settings end in a config map, which many may read, and services refuse what is no setting. */ -}}
+{{- /* Settings end in a config map, which many may read, and services refuse what is no setting. Of some, other objects
+are made too, or variables that win over the file. */ -}}
 {{- define "nexus.checks.settings" -}}
 {{- range $key, $_ := .settings -}}
 {{- if ne $key (kebabcase $key) -}}
 {{- fail (printf "%s.%s: is no setting; names are written like %s" $.where $key (kebabcase $key)) -}}
 {{- end -}}
 {{- end -}}
-{{- $instead := dict
-  "api-tokens" "apiTokens.existingSecret"
-  "callback.secret" "callback.existingSecret"
-  "signing.secret" "signing.existingSecret"
-  "scylla-cql-store.password" "cassandra.existingSecret"
-  "astra-cql-store.gateway-password" "cassandra.existingSecret"
-  "astra-cql-store.secure-connection-bundle-base64" "cassandra.existingSecret"
-  "s3-buffer.secret-access-key" "s3.existingSecret"
-  "s3-buffer.session-token" "a variable of env"
-  "s3-buffer.request-payload-proxy-configuration.sign-secret" "signing.existingSecret"
+{{- $secret := "is a secret, which nobody is to read here: use %s" -}}
+{{- $shared := "is known to more of this chart than the service: use %s" -}}
+{{- $refused := dict
+  "api-tokens" (printf $secret "apiTokens.existingSecret")
+  "callback.secret" (printf $secret "callback.existingSecret")
+  "signing.secret" (printf $secret "signing.existingSecret")
+  "scylla-cql-store.password" (printf $secret "cassandra.existingSecret")
+  "astra-cql-store.gateway-password" (printf $secret "cassandra.existingSecret")
+  "astra-cql-store.secure-connection-bundle-base64" (printf $secret "cassandra.existingSecret")
+  "s3-buffer.secret-access-key" (printf $secret "s3.existingSecret")
+  "s3-buffer.session-token" (printf $secret "a variable of env")
+  "s3-buffer.request-payload-proxy-configuration.sign-secret" (printf $secret "signing.existingSecret")
+  "unready-grace" (printf $shared "unreadyGraceSeconds")
+  "drain-timeout" (printf $shared "drainSeconds")
+  "runtime-namespace" (printf $shared "runtimeNamespace")
+  "deploy-namespace" (printf $shared "templatesNamespace")
+  "cql-store-type" (printf $shared "cassandra.type")
+  "callback-url" (printf $shared "scheduler.callbackUrl")
+  "listen.port" "is known to more of this chart than the service: it can't be changed"
+  "host-name" "is the name of the pod"
 -}}
-{{- range $path, $name := $instead -}}
+{{- range $path, $why := $refused -}}
 {{- $said := $.settings -}}
 {{- range splitList "." $path -}}
 {{- $said = ternary (get (ternary $said dict (kindIs "map" $said)) .) "" (kindIs "map" $said) -}}
 {{- end -}}
 {{- if $said -}}
-{{- fail (printf "%s.%s is a secret, which nobody is to read here: use %s" $.where $path $name) -}}
+{{- fail (printf "%s.%s %s" $.where $path $why) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
