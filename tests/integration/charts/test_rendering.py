@@ -407,6 +407,27 @@ async def test_the_schema_is_applied_before_all_else_and_by_what_the_hook_brings
     }
 
 
+async def test_the_schema_is_applied_on_the_nodes_that_it_is_told(offline_helm: Helm) -> None:
+    place = {
+        "nodeSelector": {"pool": "nexus"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "high",
+    }
+    own = {"podAnnotations": {"sidecar": "false"}, "podLabels": {"sidecar": "false"}}
+    values = merged(EVERYTHING, {"schema": {**place, **own}})
+
+    objects = await offline_helm.render(values)
+
+    jobs = of_kind(objects, "Job")
+    assert jobs.keys() == {"nexus-schema", "nexus-schema-after"}
+    for job in jobs.values():
+        pod = job["spec"]["template"]
+        assert pod["spec"].items() >= place.items()
+        assert pod["metadata"]["annotations"] == own["podAnnotations"]
+        assert pod["metadata"]["labels"].items() >= own["podLabels"].items()
+
+
 def arguments(objects: list[Object]) -> dict[str, str]:
     jobs = of_kind(objects, "Job")
     pods = {name: job["spec"]["template"]["spec"] for name, job in jobs.items()}

@@ -15,6 +15,36 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
+{{- /* On which nodes, and before whom: what values say of services and of the schema's Job. */ -}}
+{{- define "nexus.placement" -}}
+{{- $said := index .root.Values .component -}}
+{{- with $said.priorityClassName }}
+priorityClassName: {{ . | quote }}
+{{- end }}
+{{- with $said.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $said.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $said.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- /* Labels of pods, of which those that select them are not changed. */ -}}
+{{- define "nexus.podLabels" -}}
+{{ include "nexus.labels" . }}
+{{- with (index .root.Values .component).podLabels }}
+{{- with omit . "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- /* The files of stores, where there are any: of services and of the schema's Job. */ -}}
 {{- define "nexus.mounts.cassandra" -}}
 {{- if .Values.cassandra.tls.existingSecret }}

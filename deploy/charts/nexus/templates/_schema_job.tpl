@@ -20,7 +20,11 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "nexus.labels" . | nindent 8 }}
+        {{- include "nexus.podLabels" . | nindent 8 }}
+      {{- with $values.schema.podAnnotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
     spec:
       restartPolicy: Never
       serviceAccountName: {{ include "nexus.serviceAccount" . }}
@@ -29,6 +33,7 @@ spec:
       securityContext:
         {{- toYaml $values.podSecurityContext | nindent 8 }}
       {{- include "nexus.pullSecrets" .root | nindent 6 }}
+      {{- include "nexus.placement" . | nindent 6 }}
       containers:
         - name: schema
           image: {{ include "nexus.image" . | quote }}
