@@ -250,6 +250,18 @@ async def test_pods_are_hardened(offline_helm: Helm, preset: str) -> None:
         )
 
 
+async def test_pods_are_spread_over_the_nodes_that_take_them(offline_helm: Helm) -> None:
+    objects = await offline_helm.render(OWN["controller"], presets=["controller"])
+
+    nodes, zones = pods_of(objects)["nexus-scheduler"]["topologySpreadConstraints"]
+    assert (nodes["whenUnsatisfiable"], zones["whenUnsatisfiable"]) == (
+        "DoNotSchedule",
+        "ScheduleAnyway",
+    )
+    # Beside nodes of the control plane, which get none, all others would get one and no more.
+    assert (nodes["nodeTaintsPolicy"], zones["nodeTaintsPolicy"]) == ("Honor", "Honor")
+
+
 async def test_rights_are_those_of_deploy_rbac(offline_helm: Helm) -> None:
     documents = [one for file in RBAC for one in yaml.safe_load_all(file.read_text("utf-8"))]
     expected = {name: role["rules"] for name, role in of_kind(documents, "Role").items()}

@@ -111,6 +111,9 @@ topologySpreadConstraints:
     topologyKey: {{ . }}
     # A cluster without zones is no reason to run nothing.
     whenUnsatisfiable: {{ ternary $.root.Values.topologySpread.whenUnsatisfiable "ScheduleAnyway" (eq . "kubernetes.io/hostname") }}
+    # A node that takes none, such as one of the control plane, would else count as one that has none yet, and with
+    # `DoNotSchedule` no other node would get a second pod.
+    nodeTaintsPolicy: Honor
     labelSelector:
       matchLabels:
         {{- include "nexus.selector" $ | nindent 8 }}
