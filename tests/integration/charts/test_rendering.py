@@ -218,6 +218,28 @@ async def test_a_pod_has_no_token_that_it_does_not_need(offline_helm: Helm) -> N
     }
 
 
+@pytest.mark.parametrize("release", ["my.nexus", "eu-1.science", "a" * 25 + "." + "b" * 27])
+async def test_any_name_that_a_release_may_have_makes_names_of_services(
+    offline_helm: Helm, release: str
+) -> None:
+    objects = await offline_helm.render(STORES, presets=["single-cluster"], release=release)
+
+    # By RFC 1035, which Kubernetes has asked of Services for long.
+    for kind in ("Service", "Deployment", "Job"):
+        for name in of_kind(objects, kind):
+            assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name)
+            assert "nexus" in name or len(release) > 48
+
+
+async def test_a_release_whose_name_begins_with_a_digit_is_to_be_named(offline_helm: Helm) -> None:
+    with pytest.raises(RefusedByHelmError, match="fullnameOverride must be said"):
+        await offline_helm.render(STORES, presets=["single-cluster"], release="1-nexus")
+
+    named = {**STORES, "fullnameOverride": "first-nexus"}
+    objects = await offline_helm.render(named, presets=["single-cluster"], release="1-nexus")
+    assert "first-nexus-scheduler" in of_kind(objects, "Service")
+
+
 async def test_no_secret_is_optional(offline_helm: Helm) -> None:
     # So a pod without it is not started, and Kubernetes says for want of what.
     objects = await offline_helm.render(EVERYTHING)

@@ -5,6 +5,9 @@
 {{- include "nexus.checks.settings" (dict "where" (printf "%s.settings" .) "settings" (index $.Values .).settings) -}}
 {{- end -}}
 {{- $values := .Values -}}
+{{- if regexMatch "^[0-9]" (include "nexus.fullname" .) -}}
+{{- fail (printf "fullnameOverride must be said, and begin with a letter: older Kubernetes takes no Service %s-scheduler" (include "nexus.fullname" .)) -}}
+{{- end -}}
 {{- $cassandra := $values.cassandra -}}
 {{- if and (ne $cassandra.type "astra") (not $cassandra.hosts) -}}
 {{- fail "cassandra.hosts must name at least one host" -}}

@@ -1,12 +1,14 @@
 {{- /* What things are called. */ -}}
 
+{{- /* Names of Services have no dots, which those of releases may have. */ -}}
 {{- define "nexus.fullname" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
 {{- if .Values.fullnameOverride -}}
 {{ .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
-{{- else if contains "nexus" .Release.Name -}}
-{{ .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- else if contains "nexus" $release -}}
+{{ $release | trunc 48 | trimSuffix "-" }}
 {{- else -}}
-{{ printf "%s-nexus" .Release.Name | trunc 48 | trimSuffix "-" }}
+{{ printf "%s-nexus" $release | trunc 48 | trimSuffix "-" }}
 {{- end -}}
 {{- end -}}
 
