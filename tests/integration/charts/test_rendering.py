@@ -111,6 +111,22 @@ async def test_those_for_ipv6_have_services_listen_and_be_called_there(offline_h
     assert scheduler.callback_url == "http://[10.0.0.7]:8080"
 
 
+def nothing_where_nothing_is_said(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: nothing_where_nothing_is_said(value) if value else None
+        for key, value in values.items()
+        if value in ("", [], {}) or isinstance(value, dict)
+    }
+
+
+async def test_a_key_with_nothing_behind_it_is_as_if_it_were_not_there(offline_helm: Helm) -> None:
+    nothing = nothing_where_nothing_is_said(yaml.safe_load((NEXUS / "values.yaml").read_text()))
+    assert nothing["scheduler"]["podLabels"] is None
+    own = {**STORES, "cluster": {"name": "main"}}
+
+    assert await offline_helm.render(merged(nothing, own)) == await offline_helm.render(own)
+
+
 @pytest.mark.parametrize("service", ["scheduler", "receiver", "supervisor"])
 async def test_each_service_can_be_left_out(offline_helm: Helm, service: str) -> None:
     urls = {"scheduler": "http://s.test", "receiver": "http://r.test"}

@@ -86,7 +86,7 @@ s3-buffer:
 {{- $_ := set $own "catalogue" (dict "source" "kubernetes") -}}
 {{- $_ := set $own "deploy-namespace" (include "nexus.templatesNamespace" .root) -}}
 {{- end -}}
-{{- toYaml (mergeOverwrite $own (deepCopy $values.settings) (deepCopy (index $values .component).settings)) -}}
+{{- toYaml (mergeOverwrite $own (deepCopy ($values.settings | default dict)) (deepCopy ((index $values .component).settings | default dict))) -}}
 {{- end -}}
 
 {{- /* A variable of a key of a secret, unless no secret is named: (list "VARIABLE" "secret" "key"). */ -}}
