@@ -101,6 +101,25 @@ async def test_its_health_check_notices_that_nobody_answers(
         await container.docker("exec", elsewhere, container.id, f"nexus-{service}-health")
 
 
+async def test_its_health_check_reads_the_file_that_a_variable_names(
+    containers: Containers, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("listen: {host: 0.0.0.0, port: 9081}\n")
+    container = await containers.start(
+        "receiver",
+        *HARDENED,
+        *NOWHERE,
+        f"--volume={file}:/etc/nexus/mine.yaml:ro",
+        "--env=NEXUS_CONFIG=/etc/nexus/mine.yaml",
+        "--publish=127.0.0.1::9081",
+        "--health-interval=1s",
+    )
+
+    assert await container.answers(session, 9081, "/livez") == "ok"
+    await _told_healthy(container)
+
+
 @pytest.mark.parametrize("service", ["scheduler", "receiver", "supervisor"])
 async def test_without_its_stores_it_lives_and_readyz_names_them(
     service: str, containers: Containers, session: aiohttp.ClientSession
