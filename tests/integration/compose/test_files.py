@@ -188,6 +188,20 @@ def test_nothing_is_open_to_other_machines(all_services: dict[str, Service]) -> 
     assert set(published) == {"127.0.0.1"}
 
 
+def test_clients_of_other_machines_are_handed_urls_that_they_can_open(
+    compose_program: Path,
+) -> None:
+    services = services_of(
+        compose_program,
+        "*",
+        NEXUS_BIND="192.0.2.7",
+        NEXUS_PUBLIC_HOST="nexus.test",
+        NEXUS_SCHEDULER_PORT="8090",
+    )
+    for name in ("scheduler", "standalone"):
+        assert services[name]["environment"]["NEXUS__PUBLIC_URL"] == "http://nexus.test:8090"
+
+
 def test_the_demo_finds_the_scheduler_at_its_own_port(all_services: dict[str, Service]) -> None:
     for name in ("scheduler", "standalone"):
         published = {port["published"] for port in all_services[name]["ports"]}
