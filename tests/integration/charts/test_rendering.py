@@ -447,6 +447,9 @@ async def test_the_schema_is_applied_before_all_else_and_by_what_the_hook_brings
     assert arguments(new) == {"nexus-schema": made, "nexus-schema-after": f"{made} --phase post"}
     # Services of the release before go on meanwhile.
     assert arguments(upgraded)["nexus-schema"] == f"{made} --phase pre"
+    in_use = merged(EVERYTHING, {"schema": {"keyspaceInUse": True}})
+    beside = await offline_helm.render(in_use)
+    assert arguments(beside)["nexus-schema"] == f"{made} --phase pre"
     hooks = [one for one in new if "helm.sh/hook" in one["metadata"].get("annotations", {})]
     job = of_kind(hooks, "Job")["nexus-schema"]
     pod = job["spec"]["template"]["spec"]
