@@ -109,21 +109,37 @@ async def test_a_release_goes_on_to_other_values_and_back(
         assert await replicas() == "2"
 
 
+async def noted(helm: Helm, home: Resources, preset: str, values: dict[str, Any]) -> str:
+    printed = await helm(
+        "install",
+        "nexus",
+        NEXUS,
+        f"--namespace={home.namespace}",
+        "--dry-run=server",
+        f"--values={PRESETS[preset]}",
+        "--values=-",
+        fed=yaml.safe_dump(values),
+    )
+    return printed.partition("NOTES:")[2]
+
+
 async def test_notes_say_the_next_command(helm: Helm, home: Resources) -> None:
     for preset, says in {
         "single-cluster": "kubectl apply --namespace {} --filename -",
         "controller": "kubectl apply --namespace {} --filename -",
         "shard": "kubectl --namespace {} create token nexus-controller",
     }.items():
-        printed = await helm(
-            "install",
-            "nexus",
-            NEXUS,
-            f"--namespace={home.namespace}",
-            "--dry-run=server",
-            f"--values={PRESETS[preset]}",
-            "--values=-",
-            fed=yaml.safe_dump(OWN[preset]),
-        )
+        assert says.format(home.namespace) in await noted(helm, home, preset, OWN[preset])
 
-        assert says.format(home.namespace) in printed.partition("NOTES:")[2]
+
+async def test_notes_say_how_the_schema_is_finished_where_services_used_the_keyspace_before(
+    helm: Helm, home: Resources
+) -> None:
+    in_use = {**STORES, "schema": {"keyspaceInUse": True}}
+    finish = (
+        f"kubectl --namespace {home.namespace} exec deployment/nexus-scheduler -- "
+        "nexus-schema apply --phase post"
+    )
+
+    assert finish not in await noted(helm, home, "single-cluster", STORES)
+    assert finish in await noted(helm, home, "single-cluster", in_use)
