@@ -1,5 +1,6 @@
 """Releases in a real API server: what it takes, what an upgrade changes, what is left of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 import yaml
 
+from support.caller import REPOSITORY, inherited_environment
 from support.chart_values import EVERYTHING, OWN, STORES
 from support.charts import NEXUS, PRESETS, Helm, Release, installed, merged
 from support.custom_resources import Kubectl, Resources, connected_by, strict_namespace, told
@@ -130,6 +132,36 @@ async def test_notes_say_the_next_command(helm: Helm, home: Resources) -> None:
         "shard": "kubectl --namespace {} create token nexus-controller",
     }.items():
         assert says.format(home.namespace) in await noted(helm, home, preset, OWN[preset])
+
+
+async def test_what_notes_say_to_publish_is_published_and_its_image_is_there(
+    helm: Helm, home: Resources, kubectl: Kubectl, kubernetes_server: KubernetesDescription
+) -> None:
+    await kubectl.install_definitions()
+    values = {**STORES, "image": {"registry": "registry.test:5000/nexus/", "tag": "1.10"}}
+    said = await noted(helm, home, "single-cluster", values)
+    # Up to where it asks the services, which don't run here.
+    commands = said[
+        said.index("  sed ") : said.index("  kubectl --namespace", said.index("  sed "))
+    ]
+
+    environ = inherited_environment()
+    programs = f"{Path(kubernetes_server.kubectl).parent}:{environ['PATH']}"
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", commands),
+        env={**environ, "PATH": programs, "KUBECONFIG": kubernetes_server.kubeconfig},
+        cwd=REPOSITORY,
+    )
+
+    assert await shell.wait() == 0
+    get = ("get", "-n", home.namespace, "-o", "jsonpath={.spec}")
+    container = msgspec.json.decode(await kubectl(*get, "nat", "hello-world"))["container"]
+    assert container == {
+        "registry": "registry.test:5000/nexus",
+        "image": "nexus-standalone",
+        "versionTag": "1.10",
+    }
+    assert msgspec.json.decode(await kubectl(*get, "naw", "default"))["cluster"] == "main"
 
 
 async def test_notes_say_how_the_schema_is_finished_where_services_used_the_keyspace_before(
