@@ -457,7 +457,27 @@ async def test_the_schema_is_applied_before_all_else_and_by_what_the_hook_brings
     assert brought == {
         ("ServiceAccount", pod["serviceAccountName"]),
         ("ConfigMap", pod["volumes"][0]["configMap"]["name"]),
+        ("NetworkPolicy", "nexus-schema"),
     }
+
+
+async def test_where_a_namespace_lets_nothing_out_each_pod_has_a_policy_that_does(
+    offline_helm: Helm,
+) -> None:
+    objects = await offline_helm.render(EVERYTHING)
+
+    policies = [one["spec"] for one in of_kind(objects, "NetworkPolicy").values()]
+    for one in objects:
+        if one["kind"] in {"Deployment", "Job"}:
+            labels = one["spec"]["template"]["metadata"]["labels"]
+            (own,) = [
+                policy
+                for policy in policies
+                if labels.items() >= policy["podSelector"]["matchLabels"].items()
+            ]
+            assert own["policyTypes"] == ["Ingress", "Egress"]
+            for rule in ({"port": 53, "protocol": "UDP"}, {"port": 9042}):
+                assert any(rule in allowed["ports"] for allowed in own["egress"])
 
 
 async def test_the_schema_is_applied_on_the_nodes_that_it_is_told(offline_helm: Helm) -> None:

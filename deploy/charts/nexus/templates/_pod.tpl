@@ -6,6 +6,12 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{- /* What any pod may reach where egress is limited: names, and what is said. */ -}}
+{{- define "nexus.egress.shared" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{ toYaml .egress.to }}
+{{- end -}}
+
 {{- define "nexus.pullSecrets" -}}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
