@@ -537,6 +537,10 @@ def weight(hook: Object) -> int:
         ),
         ({"settings": {"listen": {"port": 9090}}}, ["settings.listen.port is known to more"]),
         ({"settings": {"callback-url": "http://a.test"}}, ["use scheduler.callbackUrl"]),
+        (
+            {"scheduler": {"env": [{"name": "NEXUS__HOST_NAME", "value": "mine"}]}},
+            ["scheduler.env: NEXUS__HOST_NAME is there already"],
+        ),
         ({"settings": {"runtime-namespace": "runs"}}, ["use runtimeNamespace"]),
         (
             {"monitoring": {"serviceMonitor": {"enabled": True}}},

@@ -4,6 +4,15 @@
 {{- range list "scheduler" "receiver" "supervisor" -}}
 {{- include "nexus.checks.settings" (dict "where" (printf "%s.settings" .) "settings" (index $.Values .).settings) -}}
 {{- end -}}
+{{- range $component := include "nexus.services" . | fromJsonArray -}}
+{{- $names := list -}}
+{{- range include "nexus.env" (dict "root" $ "component" $component) | fromYamlArray -}}
+{{- if has .name $names -}}
+{{- fail (printf "%s.env: %s is there already, of a value of this chart" $component .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- end -}}
 {{- $values := .Values -}}
 {{- if regexMatch "^[0-9]" (include "nexus.fullname" .) -}}
 {{- fail (printf "fullnameOverride must be said, and begin with a letter: older Kubernetes takes no Service %s-scheduler" (include "nexus.fullname" .)) -}}
