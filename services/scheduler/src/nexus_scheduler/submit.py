@@ -1,6 +1,5 @@
 """Accepting runs: nothing is answered before it is durable."""
 
-from contextlib import suppress
 from datetime import timedelta
 from hashlib import blake2b
 
@@ -87,18 +86,14 @@ class Submitter:
             UnavailableError: a store can't be used now; nothing was accepted.
         """
         claim = self._claim(algorithm, body, key, dry_run=dry_run) if key else None
-        try:
-            plan = self._plan(algorithm, body)
-            workgroup = self._workgroup(plan)
-        except InvalidInputError:
-            # What it names may have gone, or have changed, since it came for the first time.
-            if claim and is_resource_name(algorithm):
-                with suppress(KeyReusedError):
-                    if earlier := await self._replay(claim):
-                        return earlier.request_id
-            raise
+        # First: what it names may have gone, or have changed, since it came for the first time.
         if claim and (earlier := await self._replay(claim)):
             return earlier.request_id
+        template = self._catalogue.template(algorithm)
+        if template is None:
+            raise _unknown(algorithm)
+        plan = plan_run(decode_request(body), template, self._standard)
+        workgroup = self._workgroup(plan)
         parent = await self._parent(plan)
         with self._queue.places:
             payloads = self._places.of(payload_serialization(plan.spec))
@@ -111,12 +106,6 @@ class Submitter:
             # One line a run is enough, and the one at its end tells more.
             log.debug("run accepted", request_id=acceptance.request_id, algorithm=algorithm)
         return acceptance.request_id
-
-    def _plan(self, algorithm: str, body: bytes) -> RunPlan:
-        template = self._catalogue.template(algorithm)
-        if template is None:
-            raise _unknown(algorithm)
-        return plan_run(decode_request(body), template, self._standard)
 
     def _workgroup(self, plan: RunPlan) -> Workgroup:
         """Return the workgroup that a run goes to, whose cluster this scheduler reaches."""
@@ -132,6 +121,8 @@ class Submitter:
         return workgroup
 
     def _claim(self, algorithm: str, body: bytes, key: str, *, dry_run: bool) -> IdempotencyKey:
+        if not is_resource_name(algorithm):
+            raise _unknown(algorithm)  # no store is asked for what is no name
         asked = blake2b(body, digest_size=16, salt=b"dry" if dry_run else b"run")
         return IdempotencyKey(
             algorithm=algorithm,
