@@ -84,7 +84,9 @@ def driver(request: pytest.FixtureRequest) -> DriverName:
 
 @pytest.fixture
 async def session(running: Private, driver: DriverName) -> AsyncIterator[CqlSession]:
-    async with open_session(running.plan, _LIMITS, driver) as session:
+    # To connect is not what is short here: the server may just have thawed, or another be starting.
+    plan = replace(running.plan, connect_seconds=20.0)
+    async with open_session(plan, _LIMITS, driver) as session:
         await session.prepare([_WRITE, _READ, _ONCE, _SERIAL_READ])
         yield session
 

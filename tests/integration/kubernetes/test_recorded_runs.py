@@ -128,18 +128,19 @@ async def _settled(
     cluster: TidyCluster, namespace: str, key: RunKey, name: str
 ) -> dict[str, object]:
     """Return a run's objects once it has come to where it stays, with the events that are told."""
-    deleted = False
+    pods: object = None
     async with asyncio.timeout(PATIENCE):
         while True:
             objects = await record(cluster.connection, namespace, key)
             run = msgspec.convert(objects, RecordedRun)
             if _LAST_EVENT[name] not in {event.reason for event in run.events}:
                 continue
-            if SCENES[name].deleted and run.job.status.ready and not deleted:
-                deleted = True
+            if SCENES[name].deleted and run.job.status.ready and pods is None:
+                # Those of before, since they may be gone when the Job is looked at again.
+                pods = objects["pods"]
                 await _delete(cluster, namespace, key)
             if _is_where_it_stays(run, name):
-                return objects
+                return objects if pods is None else {**objects, "pods": pods}
 
 
 async def _delete(cluster: TidyCluster, namespace: str, key: RunKey) -> None:
