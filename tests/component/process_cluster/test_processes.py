@@ -1,5 +1,6 @@
 """What a pod is on this machine: its processes, its environment, its files."""
 
+import ast
 import os
 import shutil
 import signal
@@ -55,6 +56,26 @@ async def test_a_pod_gets_its_own_variables_and_none_of_our_secrets(
         *("GREETING", "ALGORITHM", "HOSTNAME", "PATH", "HOME", "LANG", "TMPDIR"),
         *("PWD", "OLDPWD", "_"),
     }
+
+
+async def test_variables_that_no_shell_can_hold_reach_the_program(
+    cluster: ProcessCluster, witness: Witness, root: Path
+) -> None:
+    key = a_run_key()
+    given = {"spring.profiles.active": "a=b", "my-var": "é", "OPTIND": "x", "IFS": "-", "PLAIN": ""}
+    script = "import os, sys\nprint(sys.argv[1:], dict(os.environ), sep='\\n')"
+    container = {
+        "command": ["python3", "-c", script, "a word", "$x"],
+        "env": [{"name": name, "value": value} for name, value in given.items()],
+    }
+    await cluster.create_job(key, a_manifest(key, container=container))
+
+    await witness.sees_finished(key)
+
+    words, environment = map(ast.literal_eval, log_of(root, key).splitlines())
+    assert words == ["a word", "$x"]
+    assert environment.items() >= given.items()
+    assert "NEXUS__OTHER_VARIABLES" not in environment
 
 
 async def test_python_is_the_one_that_runs_us(

@@ -6,9 +6,12 @@ in three files: `<stem>.log` (what it prints), `<stem>.claim` (the shim's proces
 """
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +43,20 @@ kill -KILL 0
 
 # Python ignores these; a program expects their default.
 _SIGNALS_TO_RESET = (signal.SIGPIPE, signal.SIGXFSZ)
+
+# What a shell hands on to the program. Kubernetes allows `my.var` and `my-var` too, which some
+# shells drop, and a shell takes its own variables (POSIX lists them) for itself, or dies of them.
+_HANDED_ON = re.compile(r"(?!(?:IFS|LINENO|OLDPWD|OPTIND|PPID|PS[124]|PWD)$)[A-Za-z_][A-Za-z0-9_]*")
+_OTHERS = "NEXUS__OTHER_VARIABLES"
+# Gives those to the program, where there are any. (Rejected: `env`, which our image has not, and
+# which would show their values to everybody who lists processes.)
+_GIVE_OTHERS = f"""\
+import json, os, signal, sys
+for number in signal.SIGPIPE, signal.SIGXFSZ:
+    signal.signal(number, signal.SIG_DFL)
+others = json.loads(os.environ.pop("{_OTHERS}"))
+os.execve(sys.argv[1], sys.argv[1:], {{**os.environ, **others}})
+"""
 
 NOBODY = 0
 """No process of ours has this number. To the operating system it means one's own group: beware."""
@@ -99,6 +116,11 @@ def start(
     `command` is what `locate` returned. Raises `OSError` when no process can be made.
     """
     log = f"{stem}.log"
+    others = {name: value for name, value in environment.items() if not _HANDED_ON.fullmatch(name)}
+    if others:
+        handed_on = {name: environment[name] for name in environment.keys() - others.keys()}
+        environment = {**handed_on, _OTHERS: json.dumps(others)}
+        command = (sys.executable, "-IS", "-c", _GIVE_OTHERS, *command)
     return os.posix_spawn(
         _SHELL,
         [_SHELL, "-c", _SCRIPT, str(stem), str(directory), *command],
