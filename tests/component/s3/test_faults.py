@@ -191,6 +191,17 @@ async def test_what_can_not_be_cleared_is_told_to_the_log(
     assert "upload left behind" in capsys.readouterr().out
 
 
+async def test_what_a_proxy_does_not_find_may_be_there(
+    server: ScriptedS3, store: S3PayloadStore
+) -> None:
+    """While it knows no server to ask; its answer to HEAD has no body, as that of S3 has none."""
+    nowhere = answer(b"default backend - 404", 404)
+    for asking in (store.get(Content.RESULT, KEY), store.size(Content.RESULT, KEY)):
+        server.script = [nowhere, nowhere]
+        with pytest.raises(UnavailableError, match=r"Not Found \(404\)"):
+            await asking
+
+
 async def test_redirects_are_not_followed(server: ScriptedS3, store: S3PayloadStore) -> None:
     server.script = [
         refusal(

@@ -66,6 +66,23 @@ def test_a_wrong_region_is_named_with_the_right_one(answer: Answer) -> None:
     )
 
 
+@pytest.mark.parametrize("status", [301, 302, 308])
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("https://s3.here/a-bucket/key?a=b", "sends us to https://s3.here; see s3-buffer.endpoint"),
+        ("/elsewhere", "sends us to another path of it; see s3-buffer.endpoint"),
+        ("https://[", "sends us to no URL; see s3-buffer.endpoint"),
+    ],
+)
+def test_a_proxy_that_sends_us_elsewhere_says_nothing_of_regions(
+    status: int, location: str, words: str
+) -> None:
+    error = refused(PLACE, Answer.read(status, {"location": location}, b"<html>Moved</html>"))
+    assert words in str(error)
+    assert "region" not in str(error)
+
+
 @pytest.mark.parametrize(
     "answer",
     [an_answer(503, "SlowDown"), an_answer(500, "InternalError"), an_answer(429), an_answer(502)],
@@ -83,6 +100,8 @@ def test_an_object_that_is_not_there_is_not_a_bucket_that_is_not_there() -> None
     assert isinstance(refused(PLACE, an_answer(404, "NoSuchKey")), AbsentError)
     assert isinstance(refused(PLACE, Answer.read(404, {}, b"")), AbsentError)
     assert not isinstance(refused(PLACE, an_answer(404, "NoSuchBucket")), AbsentError)
+    proxys = Answer.read(404, {}, b"default backend - 404")
+    assert not isinstance(refused(PLACE, proxys), AbsentError)
 
 
 @pytest.mark.parametrize(

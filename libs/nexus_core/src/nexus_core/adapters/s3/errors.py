@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCredentialsError
@@ -80,6 +81,10 @@ class Answer(NamedTuple):
     region: str = ""
     """That of the bucket, where the server says it."""
     retry_after: float | None = None
+    location: str = ""
+    """Where it sends us instead."""
+    foreign: bool = False
+    """It says something, and not as S3 does: another server, such as a proxy, speaks for it."""
 
     @classmethod
     def read(cls, status: int, headers: Mapping[str, str], body: bytes) -> Self:
@@ -91,15 +96,25 @@ class Answer(NamedTuple):
             message=said.get("Message", ""),
             region=headers.get("x-amz-bucket-region") or said.get("Region", ""),
             retry_after=_seconds(headers.get("retry-after")),
+            location=headers.get("location", ""),
+            foreign=bool(body) and not said,
         )
 
 
 def refused(place: Place, answer: Answer) -> UnavailableError:
     """Return the error for a refusal."""
-    if answer.status == HTTPStatus.NOT_FOUND and answer.code in _ABSENT_CODES:
+    # A proxy that knows no server to ask says the same of all that there is.
+    if (
+        answer.status == HTTPStatus.NOT_FOUND
+        and answer.code in _ABSENT_CODES
+        and not answer.foreign
+    ):
         return AbsentError(f"{place}: {_words(answer)}")
     if answer.status in _TRANSIENT_STATUSES or answer.code in _TRANSIENT_CODES:
         return TransientError(f"{place}: {_words(answer)}", answer.retry_after)
+    if answer.location and not (answer.code or answer.region):
+        # A proxy's, mostly from http to https. Not followed: the signature is of this address.
+        return RefusedError(f"{place} sends us to {_origin(answer.location)}; see {ENDPOINT}")
     if _is_region(place, answer):
         other = f"; it is in '{answer.region}'" if answer.region else ""
         return RefusedError(f"{place} is not in region '{place.region}'{other}; see {_REGION}")
@@ -168,6 +183,15 @@ def _is_region(place: Place, answer: Answer) -> bool:
         or answer.status in {301, 307, 308}
         or (answer.region not in {"", place.region} and answer.code in {"", "AccessDenied"})
     )
+
+
+def _origin(location: str) -> str:
+    """Return where a redirection leads, without path and query, which are those of one object."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "no URL"
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else "another path of it"
 
 
 def _words(answer: Answer) -> str:

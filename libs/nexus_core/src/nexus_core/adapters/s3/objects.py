@@ -85,11 +85,11 @@ class BucketObjects:
         """Return the size of an object in bytes; None when there is none."""
         try:
             reply = await self._attempts.run(partial(self._connection.send, Request("HEAD", key)))
-        except AbsentError:
-            return None
-        except RefusedError:
-            # Answers to HEAD have no body that could say why.
+        except RefusedError as error:
+            # Answers to HEAD have no body that could say why, or that it is the bucket's answer.
             await self._list()
+            if isinstance(error, AbsentError):
+                return None
             raise
         return int(reply.headers.get("Content-Length", 0))
 
