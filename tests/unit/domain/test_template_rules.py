@@ -161,6 +161,43 @@ def test_extended_resources_are_counted_in_whole_numbers(amount: str) -> None:
     assert fields(a_spec(path, {"nvidia.com/gpu": amount})) == [f"spec.{path}.nvidia.com/gpu"]
 
 
+@pytest.mark.parametrize(
+    ("compute", "field"),
+    [
+        ({"limits": {"gpu": "1"}}, "limits.gpu"),
+        ({"limits": {"CPU": "1"}}, "limits.CPU"),
+        ({"customResources": {"gpu": "1"}}, "customResources.gpu"),
+        ({"limits": {"a/gpu": "0.5"}}, "limits.a/gpu"),
+        ({"requests": {"a/gpu": "1"}}, "requests.a/gpu"),
+        ({"limits": {"a/gpu": "2"}, "requests": {"a/gpu": "1"}}, "requests.a/gpu"),
+        (
+            {
+                "limits": {"cpu": "1", "hugepages-2Mi": "4Mi"},
+                "requests": {"hugepages-2Mi": "2Mi"},
+            },
+            "requests.hugepages-2Mi",
+        ),
+    ],
+)
+def test_what_no_container_can_have_is_told(compute: dict[str, Any], field: str) -> None:
+    assert fields(a_spec("computeResources", compute)) == [f"spec.computeResources.{field}"]
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        {"limits": {"a/gpu": "1"}, "requests": {"a/gpu": "1000m"}},
+        {"limits": {"a/gpu": "1", "cpu": "1"}, "requests": {"cpu": "0.5"}},
+        # A custom resource replaces both.
+        {"customResources": {"a/gpu": "2"}, "requests": {"a/gpu": "1"}},
+        {"limits": {"kubernetes.io/batch-cpu": "2"}, "requests": {"kubernetes.io/batch-cpu": "1"}},
+        {"limits": {"cpu": "1", "ephemeral-storage": "0.5", "hugepages-2Mi": "4Mi"}},
+    ],
+)
+def test_what_kubernetes_takes_of_other_resources_is_sound(compute: dict[str, Any]) -> None:
+    assert fields(a_spec("computeResources", compute)) == []
+
+
 def test_tells_all_problems_at_once_in_the_order_of_the_fields() -> None:
     spec = a_spec("container.image", "")
     spec = msgspec.structs.replace(spec, command="")

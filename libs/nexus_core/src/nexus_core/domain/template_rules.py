@@ -4,6 +4,7 @@ Whatever is sound here makes a Job that Kubernetes takes, as far as that shows i
 Field paths are those that the writer of the YAML sees.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain
@@ -48,6 +49,8 @@ MAX_INT32 = 2**31 - 1
 MAX_EXIT_CODES = 255
 # A container that may use none of these can't start; of others, none is a sound amount.
 NEVER_ZERO = ("cpu", "memory")
+# Of the resources without a domain, those that a container can have; another is a misspelt one.
+_OF_CONTAINERS = re.compile(r"cpu|memory|ephemeral-storage|hugepages-.+")
 
 MUST_NAME_A_PROGRAM = "must name a program, with its first arguments if any"
 MUST_BE_FILLED = "must hold %s where the value goes, as in --sas-uri=%s or --request-id=%s"
@@ -55,6 +58,7 @@ MUST_BE_ABOVE_ZERO = "must be above 0"
 MUST_NOT_BE_NEGATIVE = "must not be negative"
 MUST_BE_WHOLE = "must be a whole number"
 MUST_FIT_THE_LIMIT = "must be at most the limit"
+MUST_BE_THE_LIMIT = "must be as much as the limit: it can't be shared"
 MUST_NAME_A_SOURCE = "must hold either configMapRef or secretRef, with a name"
 MUST_NAME_THE_SOURCE = "must name the source of each mount"
 MUST_HAVE_ONE_VALUE = "must hold either value or valueFrom, not both"
@@ -131,13 +135,11 @@ def _compute(compute: ComputeResources, path: str) -> Iterator[Problem]:
     yield from _resources(compute.limits, f"{path}.limits", limits)
     requests: dict[str, Decimal] = {}
     yield from _resources(compute.requests, f"{path}.requests", requests)
-    for resource, request in requests.items():
-        if request > limits.get(resource, request):
-            yield Problem(f"{path}.requests.{resource}", MUST_FIT_THE_LIMIT)
+    yield from _requests(compute, requests, limits, f"{path}.requests")
     custom: dict[str, Decimal] = {}
     yield from _resources(compute.custom_resources, f"{path}.customResources", custom)
     for resource, amount in custom.items():
-        if amount % 1:
+        if amount % 1 and _can_be_shared(resource):
             yield Problem(f"{path}.customResources.{resource}", MUST_BE_WHOLE)
     try:
         parse_quota(compute.default_resource_quota)
@@ -145,13 +147,42 @@ def _compute(compute: ComputeResources, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.defaultResourceQuota", str(error))
 
 
+def _requests(
+    compute: ComputeResources,
+    requests: Mapping[str, Decimal],
+    limits: Mapping[str, Decimal],
+    path: str,
+) -> Iterator[Problem]:
+    for resource, request in requests.items():
+        if _can_be_shared(resource):
+            if request > limits.get(resource, request):
+                yield Problem(f"{path}.{resource}", MUST_FIT_THE_LIMIT)
+        # A custom resource stands on both sides in the place of these.
+        elif resource not in (compute.custom_resources or {}):
+            limited = resource in (compute.limits or {})
+            if not limited or request != limits.get(resource, request):
+                yield Problem(f"{path}.{resource}", MUST_BE_THE_LIMIT)
+
+
+def _can_be_shared(resource: str) -> bool:
+    """Tell whether Kubernetes lets pods ask for less of a resource than they may use."""
+    if resource.startswith("hugepages-"):
+        return False
+    return "/" not in resource or "kubernetes.io/" in resource
+
+
 def _resources(
     resources: Mapping[str, Quantity] | None, path: str, amounts: dict[str, Decimal]
 ) -> Iterator[Problem]:
     for resource, value in (resources or {}).items():
         field = f"{path}.{resource}"
-        yield from _text(resource, field, RESOURCE_KIND)
+        if "/" not in resource and not _OF_CONTAINERS.fullmatch(resource):
+            yield Problem(field, RESOURCE_KIND.message)
+        else:
+            yield from _text(resource, field, RESOURCE_KIND)
         yield from _quantity(value, field, resource, amounts)
+        if amounts.get(resource, Decimal()) % 1 and not _can_be_shared(resource):
+            yield Problem(field, MUST_BE_WHOLE)
 
 
 def _quantity(
