@@ -42,6 +42,19 @@ async def test_its_folders_may_be_given_from_where_we_are(
         assert (await witness.sees_finished(key)).exit_code == 0
 
 
+async def test_a_file_that_somebody_left_among_the_jobs_is_passed_over(
+    open_cluster: OpenCluster, root: Path
+) -> None:
+    note = root / "jobs" / ".DS_Store"
+    note.parent.mkdir(parents=True)
+    note.touch()
+
+    async with open_cluster() as cluster:
+        assert [status async for status in cluster.jobs()] == []
+
+    assert note.exists()
+
+
 async def test_a_closed_cluster_says_so(open_cluster: OpenCluster) -> None:
     key = a_run_key()
     async with open_cluster() as cluster:

@@ -104,6 +104,9 @@ class JobFolder:
         """Return all Jobs in the order they were created; remove what is none."""
         kept = []
         for folder in self._jobs.iterdir():
+            if not folder.is_dir():
+                # Not ours: file browsers leave their notes everywhere, such as `.DS_Store`.
+                continue
             file = _read(folder / "job.json", _JobFile)
             if file is None:
                 log.warning("job folder without job removed", request_id=folder.name)
