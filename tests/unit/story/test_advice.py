@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nexus_core.domain.endings import NOT_STARTED
 from nexus_core.domain.stages import Stage
 from nexus_core.domain.story import advice
 from nexus_core.domain.story.ending import advice_on_end
@@ -62,6 +63,18 @@ def test_a_lack_of_memory_is_advised_on_however_it_ended_the_run(stage: Stage, c
 )
 def test_an_algorithms_own_words_are_not_taken_for_ours(words: str, said: str) -> None:
     assert advised(Stage.FAILED, words, words) == said
+
+
+@pytest.mark.parametrize(
+    ("cause", "details", "said"),
+    [
+        (NOT_STARTED, 'exec: "node": executable file not found in $PATH', advice.CONTAINER),
+        ("Cluster 'gpu-nodes' refused the Job of this run.", "Required value", advice.REFUSED),
+        ("Cluster 'a' refused the Job of this run.", "exceeded quota: nodes", advice.QUOTA),
+    ],
+)
+def test_a_name_is_not_taken_for_what_is_amiss(cause: str, details: str, said: str) -> None:
+    assert advised(Stage.SCHEDULING_FAILED, cause, details) == said
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,10 @@ _ADVICE: Sequence[_Row] = (
         lambda _: advice.QUOTA,
         _NEVER,
     ),
-    _row(r"\bnodes?\b", lambda _: advice.NODES_IN_VAIN, _NEVER, _OVER),
+    # Ahead of the next: details of these two may name a node for any reason, or the program `node`.
     _row(r"^Cluster '.*' refused the Job", lambda _: advice.REFUSED, _NEVER),
+    _row(r"^The container of the algorithm could not be", lambda _: advice.CONTAINER, _NEVER),
+    _row(r"\bnodes?\b", lambda _: advice.NODES_IN_VAIN, _NEVER, _OVER),
     _row(r"send the request again", lambda _: advice.SEND_AGAIN, _NEVER),
     _row(r"^The cluster took the run's pod away", lambda _: advice.SEND_AGAIN, Stage.FAILED, _OVER),
     _row(r"deadline|run time limit", advice.deadline, _OVER),
