@@ -14,17 +14,20 @@ tell() { printf "{\"type\":\"$1\",\"at\":%s,\"run\":{\"algorithm\":\"%s\",\"requ
 
 # exchange METHOD URL BODY: one try; sets status and answer.
 exchange() {
-  local rest=${2#http://} line head
+  local rest=${2#http://} line head length=
   local address=${rest%%/*}
   status=0 answer=
   { exec 3<>"/dev/tcp/${address%:*}/${address#*:}"; } 2>/dev/null || return 1
   printf '%s /%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
     "$1" "${rest#*/}" "$address" "${#3}" "$3" >&3 2>/dev/null || return 1
   IFS= read -r -t 5 -u 3 head || return 1
-  while IFS= read -r -t 5 -u 3 line && [[ $line != $'\r' ]]; do :; done
+  while IFS= read -r -t 5 -u 3 line && [[ $line != $'\r' ]]; do
+    [[ $line =~ ^Content-Length:\ ([0-9]+) ]] && length=${BASH_REMATCH[1]}
+  done
   IFS= read -r -d '' -t 5 -u 3 answer
   exec 3>&-
-  status=${head:9:3}
+  # One that was cut off is none, as to every client that heeds its length.
+  [[ $line == $'\r' && ${#answer} -eq ${length:-${#answer}} ]] && status=${head:9:3}
 }
 
 # send METHOD URL BODY: until it is answered for good, or patience ends.
