@@ -15,6 +15,7 @@ import yaml
 from nexus_core.domain.errors import InvalidInputError
 from nexus_core.settings.go_names import in_our_words
 from nexus_core.settings.values import ByteSize, Duration, Secret, Text, Url
+from nexus_core.settings.yaml_keys import distinct_keys
 from nexus_core.settings.yaml_problem import yaml_problem
 
 PREFIX = "NEXUS__"
@@ -28,19 +29,11 @@ _MAY_BE_EMPTY = (str, tuple[str, ...], Secret)
 
 
 class _LosingNothing(yaml.SafeLoader):
-    """Safe YAML in which a key that is there twice is refused, as YAML wants it.
-
-    PyYAML takes the last: a second section of one name would undo all that the first one says.
-    """
+    """Safe YAML in which a key that is there twice is refused, as YAML wants it."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the base's signature
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in seen:
-                    problem = f"the key {key.value!r:.60} is there twice"
-                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-                seen.add(key.value)
+        for _ in distinct_keys(node):
+            pass
         return super().construct_mapping(node, deep=deep)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import yaml
 
+from nexus_core.settings.yaml_keys import distinct_keys
+from nexus_core.settings.yaml_problem import yaml_problem
+
 MAX_BYTES = 1024 * 1024
 """Etcd takes objects of 1.5 MiB at most, so no manifest that a cluster takes is larger."""
 
@@ -42,12 +45,10 @@ def read_documents(content: bytes) -> list[Any]:
     try:
         _check_cost(text)
         documents = list(yaml.load_all(text, Loader=_PlainLoader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}: " if mark else ""
-        raise YamlProblemError(f"{where}{error.problem or error.context}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        # The latter from numbers of thousands of digits.
+    except yaml.YAMLError as error:
+        raise YamlProblemError(yaml_problem(error)) from error
+    except ValueError as error:
+        # From numbers of thousands of digits.
         raise YamlProblemError(str(error).splitlines()[0]) from error
     return [document for document in documents if document is not None]
 
@@ -56,15 +57,9 @@ class _PlainLoader(yaml.CSafeLoader):
     """Safe YAML without dates, and with the duplicate keys that YAML forbids refused."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - the base's signature
-        seen = set()
-        for key, _ in node.value:
-            if key.tag == f"{_CORE}merge":
-                continue
+        for key in distinct_keys(node):
             if key.tag != f"{_CORE}str":
                 raise _refusal("a key must be text; put it into quotes", key)
-            if key.value in seen:
-                raise _refusal(f"the key {key.value!r:.60} is there twice", key)
-            seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
     def construct_finite(self, node: yaml.ScalarNode) -> float:
