@@ -96,16 +96,14 @@ class TableLookups:
     async def _tag(self, key: RunKey) -> tuple[str | None, int] | None:
         """Return the tag of a run, and the timestamp of the last transaction on it."""
         values = (key.algorithm, key.request_id)
-        if self._order is None:
-            # Who takes no timestamps may tell none either.
-            rows = await self._session.execute(statements.FIND_TAG_ALONE, values)
-            found = [
-                tag for stage, tag in cast("list[tuple[str | None, str | None]]", rows) if stage
-            ]
-            return (found[0], 0) if found else None
-        rows = await self._session.execute(statements.FIND_TAG, values)
+        alone = self._order is None
+        statement = statements.FIND_TAG_ALONE if alone else statements.FIND_TAG
+        rows = await self._session.execute(statement, values)
         if not rows or rows[0][0] is None:
             return None
+        if alone:
+            # Who takes no timestamps may tell none either.
+            return cast("str | None", rows[0][1]), 0
         _, tag, written = cast("tuple[str, str | None, int | None]", rows[0])
         # Not below zero, where first writes are: nothing is deleted at a negative time.
         return tag, max(written or 0, 0)
