@@ -264,17 +264,24 @@ async def test_what_waits_is_written_on_stopping(
     assert await kinds(journal) == [K.SCHEDULED, K.STARTED]
 
 
-async def test_what_was_being_written_on_stopping_is_written_all_the_same(
+async def stopped_while_it_writes(
     chronicle: Chronicle, journal: MemoryJournal, clock: ManualClock
 ) -> None:
-    journal.open_gate.clear()
-    chronicle.saw(ended(a_status(clock), code=3))
+    """Stop it while the journal, whose gate is shut, takes nothing; let it drain when it does."""
     async with BackgroundTasks() as tasks:
         tasks.start("chronicle", chronicle.write())
         await clock.advance(1)
         assert not journal.writes
     journal.open_gate.set()
     await chronicle.drain(5)
+
+
+async def test_what_was_being_written_on_stopping_is_written_all_the_same(
+    chronicle: Chronicle, journal: MemoryJournal, clock: ManualClock
+) -> None:
+    journal.open_gate.clear()
+    chronicle.saw(ended(a_status(clock), code=3))
+    await stopped_while_it_writes(chronicle, journal, clock)
     assert K.JOB_ENDED in await kinds(journal)
 
 
@@ -285,12 +292,7 @@ async def test_what_waits_behind_what_is_being_written_is_written_on_stopping_to
     journal.open_gate.clear()
     for key in runs:
         chronicle.saw(ended(a_status(clock, key), code=3))
-    async with BackgroundTasks() as tasks:
-        tasks.start("chronicle", chronicle.write())
-        await clock.advance(1)
-        assert not journal.writes
-    journal.open_gate.set()
-    await chronicle.drain(5)
+    await stopped_while_it_writes(chronicle, journal, clock)
     assert [key for key in runs if not await journal.events(key)] == []
 
 
