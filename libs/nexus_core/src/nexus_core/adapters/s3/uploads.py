@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -109,16 +110,23 @@ def _id_of(reply: Reply) -> str:
 
 
 async def in_parts(body: AsyncIterable[bytes], size: int) -> AsyncGenerator[bytes]:
-    """Go through a body in pieces of one size, the last apart; nothing when it is empty."""
+    """Go through a body in pieces of one size, the last apart; nothing when it is empty.
+
+    A piece belongs to its taker alone: none is kept while the next one is read.
+    """
     waiting = bytearray()
     async for chunk in body:
         waiting += chunk
         while len(waiting) >= size:
-            part = bytes(memoryview(waiting)[:size])
-            del waiting[:size]
-            yield part
+            yield _cut_off(waiting, size)
     if waiting:
         yield bytes(waiting)
+
+
+def _cut_off(waiting: bytearray, size: int) -> bytes:
+    part = bytes(memoryview(waiting)[:size])
+    del waiting[:size]
+    return part
 
 
 async def slices(body: bytes, size: int) -> AsyncGenerator[bytes]:
@@ -128,8 +136,10 @@ async def slices(body: bytes, size: int) -> AsyncGenerator[bytes]:
 
 
 async def chained(first: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Go through parts that were taken already, letting go of each, and then through the rest."""
+    """Go through parts that were taken already, and then through the rest, keeping none."""
     while first:
         yield first.pop(0)
-    async for part in rest:
-        yield part
+    # The variable of a loop would keep each part until the next one is there.
+    with suppress(StopAsyncIteration):
+        while True:
+            yield await anext(rest)
