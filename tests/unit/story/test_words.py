@@ -42,6 +42,15 @@ def test_numbers_have_places() -> None:
         "4th",
         "12th",
     ]
+    assert [ordinal(number) for number in (21, 22, 23, 24, 111, 113, 121)] == [
+        "21st",
+        "22nd",
+        "23rd",
+        "24th",
+        "111th",
+        "113th",
+        "121st",
+    ]
 
 
 def test_rates_are_told_without_false_precision() -> None:

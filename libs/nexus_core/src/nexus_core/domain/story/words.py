@@ -10,6 +10,7 @@ _DAY = 24 * _HOUR
 _FEW_SECONDS = 10
 
 _ORDINALS = {1: "first", 2: "second", 3: "third"}
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 
 def spoken(duration: timedelta) -> str:
@@ -36,8 +37,10 @@ def counted(number: int, thing: str) -> str:
 
 
 def ordinal(number: int) -> str:
-    """Return a number as a place in an order: `second`, `12th`."""
-    return _ORDINALS.get(number, f"{number}th")
+    """Return a number as a place in an order: `second`, `12th`, `22nd`."""
+    is_teen = number // 10 % 10 == 1
+    ending = "th" if is_teen else _ENDINGS.get(number % 10, "th")
+    return _ORDINALS.get(number, f"{number}{ending}")
 
 
 def rate(per_second: float) -> str:
