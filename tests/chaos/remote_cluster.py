@@ -81,8 +81,8 @@ async def _answer_bit_by_bit(
     An answer that can't be given to its end is cut off, so that it is not taken for whole.
     """
     response = web.StreamResponse()
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         async with aclosing(_encoded(items)) as encoded:
             async for piece in encoded:
                 await response.write(_LENGTH.pack(len(piece)) + piece)

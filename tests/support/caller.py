@@ -114,6 +114,22 @@ class Caller:
         async with self._session.post(url, json={"newTag": tag}) as answer:
             assert answer.status == 200, await answer.text()
 
+    async def metadata(self, algorithm: str, request_id: str) -> dict[str, Any]:
+        """Return all that is recorded of a run."""
+        found: dict[str, Any] = await self.get(
+            f"/algorithm/v1/metadata/{algorithm}/requests/{request_id}"
+        )
+        return found
+
+    async def reaches(self, algorithm: str, request_id: str, stage: str) -> dict[str, Any]:
+        """Wait until a run is recorded in a stage; return what is recorded."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = await self.metadata(algorithm, request_id)
+                if found["lifecycle_stage"] == stage:
+                    return found
+                await asyncio.sleep(0.05)  # the store tells nobody
+
     async def finished(
         self, algorithm: str, request_id: str, patience: float = PATIENCE, wait: str = "30s"
     ) -> dict[str, Any]:

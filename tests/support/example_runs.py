@@ -36,7 +36,7 @@ async def ends_as_its_readme_says(
     if ending.stage == "COMPLETED":
         _check_answer(algorithm, await caller.fetch(result["resultUri"]))
     if algorithm == "does-not-start":
-        told = await caller.get(f"/algorithm/v1/metadata/{algorithm}/requests/{request_id}")
+        told = await caller.metadata(algorithm, request_id)
         assert "no-such-program" in told["algorithm_failure_details"]
     return result
 

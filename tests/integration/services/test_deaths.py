@@ -57,31 +57,17 @@ async def only_run(deployment: Deployment, algorithm: str) -> RunKey:
     return RunKey(algorithm, run["requestId"])
 
 
-async def recorded(deployment: Deployment, run: RunKey) -> dict[str, Any]:
-    path = f"/algorithm/v1/metadata/{run.algorithm}/requests/{run.request_id}"
-    found: dict[str, Any] = await deployment.get(path)
-    return found
-
-
-async def reaches(deployment: Deployment, run: RunKey, stage: str) -> dict[str, Any]:
-    """Wait until a run is recorded in a stage; return what is recorded."""
-    async with asyncio.timeout(30):
-        while (found := await recorded(deployment, run))["lifecycle_stage"] != stage:  # noqa: ASYNC110 - the store tells nobody
-            await asyncio.sleep(0.05)
-    return found
-
-
 async def completes_with_one_job(
     deployment: Deployment, algorithms: Algorithms, run: RunKey
 ) -> None:
     """Expect a run to be running with a Job, and to complete with no other than that one."""
     job = await algorithms.job(run)
-    await reaches(deployment, run, "RUNNING")
+    await deployment.reaches(run.algorithm, run.request_id, "RUNNING")
     await deployment.complete(run.algorithm, run.request_id, resultUri="s3a://results/1")
     result = await deployment.finished(run.algorithm, run.request_id)
     assert (result["status"], result["resultUri"]) == ("COMPLETED", "s3a://results/1")
     uid = job["metadata"]["uid"]
-    assert (await recorded(deployment, run))["job_uid"] == uid
+    assert (await deployment.metadata(run.algorithm, run.request_id))["job_uid"] == uid
     left = await algorithms.find_job(run)
     assert left is None or left["metadata"]["uid"] == uid
     assert await algorithms.pods_started(run) <= {uid}
@@ -146,8 +132,8 @@ async def test_a_run_whose_job_is_refused_ends_though_its_scheduler_dies_over_it
     result = await own_deployment.finished(algorithm, run.request_id)
     assert result["status"] == "SCHEDULING_FAILED"
     assert "refused the Job" in result["runErrorMessage"]
-    details = (await recorded(own_deployment, run))["algorithm_failure_details"]
-    assert "annotations: Too long" in details
+    told = await own_deployment.metadata(run.algorithm, run.request_id)
+    assert "annotations: Too long" in told["algorithm_failure_details"]
 
 
 async def test_the_queue_of_a_scheduler_that_dies_while_it_stops_is_the_supervisors(
@@ -208,7 +194,8 @@ async def test_a_child_whose_cancellation_died_with_its_parents_runs_until_it_is
     # The supervisor lets the child go before it deletes the parent's Job.
     await algorithms.gone(parent)
     await own_deployment.start("SCHEDULER", **ANOTHER)
-    assert (await reaches(own_deployment, child, "RUNNING"))["job_uid"] == job["metadata"]["uid"]
+    told = await own_deployment.reaches(child.algorithm, child.request_id, "RUNNING")
+    assert told["job_uid"] == job["metadata"]["uid"]
     assert await algorithms.find_job(child) is not None
     await own_deployment.cancel(algorithm, parent.request_id)
     result = await own_deployment.finished(algorithm, child.request_id)
@@ -228,7 +215,7 @@ async def test_whenever_a_completion_dies_it_is_sent_again_and_counts_once(
     await own_deployment.start_doomed("RECEIVER", point)
     await own_deployment.comes_up("RECEIVER")
     run = await submitted(own_deployment, algorithm)
-    await reaches(own_deployment, run, "RUNNING")
+    await own_deployment.reaches(run.algorithm, run.request_id, "RUNNING")
     waiting = asyncio.create_task(
         own_deployment.finished(algorithm, run.request_id), name="a client that waits"
     )
@@ -242,9 +229,9 @@ async def test_whenever_a_completion_dies_it_is_sent_again_and_counts_once(
     await own_deployment.start("RECEIVER")
     await own_deployment.complete(algorithm, run.request_id, resultUri="s3a://results/1")
     assert (await waiting)["resultUri"] == "s3a://results/1"
-    before = await recorded(own_deployment, run)
+    before = await own_deployment.metadata(run.algorithm, run.request_id)
     await own_deployment.complete(algorithm, run.request_id, resultUri="s3a://results/2")
-    assert await recorded(own_deployment, run) == before
+    assert await own_deployment.metadata(run.algorithm, run.request_id) == before
 
 
 # The supervisor.

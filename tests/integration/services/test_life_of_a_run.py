@@ -45,6 +45,8 @@ async def test_a_run_becomes_a_job_reads_its_payload_and_completes(
     upload = environment_of(job)["NEXUS__RESULT_UPLOAD_URL"]
     async with aiohttp.ClientSession() as anybody, anybody.put(upload, data=b'{"n": 1}') as stored:
         assert stored.status == 200
+    # A run that completes before its scheduler has heard of its Job keeps no uid of it.
+    await deployment.reaches(algorithm, run.request_id, "RUNNING")
     await deployment.complete(algorithm, run.request_id)
 
     result = await deployment.finished(algorithm, run.request_id)
