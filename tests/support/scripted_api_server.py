@@ -76,6 +76,10 @@ async def scripted_api_server(
         server.url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
         yield server
     finally:
+        # Those of TLS would take leave of clients that are gone, and outlive the loop.
+        for connection in runner.server.connections if runner.server else ():
+            if connection.transport:
+                connection.transport.abort()
         await runner.cleanup()
 
 
