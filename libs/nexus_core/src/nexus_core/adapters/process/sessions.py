@@ -45,25 +45,40 @@ def end_members(session: int, marker: tuple[str, str]) -> int:
     """Kill what is left in a session whose leader has ended. Returns how many processes that were.
 
     Only processes with `marker` (name and value) in their environment: once a session is gone,
-    its number can become another one's. They have ended on return, unless they are stuck.
+    its number can become another one's. They have ended on return, unless they are stuck; so have
+    those that were dying already.
     """
     name, value = marker
-    killed = []
+    killed, ending = 0, []
     for process in _processes(members([session])[session]):
+        if process.pid == session:
+            continue
         with contextlib.suppress(psutil.Error):
-            if process.pid != session and process.environ().get(name) == value:
+            environment = _environment(process)
+            if environment.get(name) == value:
                 process.kill()
-                killed.append(process)
+                killed += 1
+            elif environment:
+                continue
+            ending.append(process)
     give_up = time.monotonic() + _DYING_SECONDS
-    while any(map(_lives, killed)) and time.monotonic() < give_up:
+    while any(map(_lives, ending)) and time.monotonic() < give_up:
         time.sleep(_BETWEEN_LOOKS)
-    return len(killed)
+    return killed
 
 
 def _processes(pids: Iterable[int]) -> Iterable[psutil.Process]:
     for pid in pids:
         with contextlib.suppress(psutil.Error):
             yield psutil.Process(pid)
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Return the environment of a process; one that is dying has none any more."""
+    try:
+        return process.environ()
+    except psutil.NoSuchProcess:
+        return {}
 
 
 def _lives(process: psutil.Process) -> bool:
