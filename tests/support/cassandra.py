@@ -27,6 +27,9 @@ def plan_of(server: CassandraDescription, keyspace: str = "") -> Plan:
         login=Login(server.user, server.password),
         local_dc=server.local_dc,
         keyspace=keyspace,
+        # A machine that runs all tests may be slow, which none of them is about.
+        connect_seconds=20.0,
+        request_seconds=20.0,
     )
 
 
