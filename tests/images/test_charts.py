@@ -78,8 +78,9 @@ async def test_a_rendered_service_hears_a_signal_before_python_does(
 ) -> None:
     pod, volumes = release.pods[f"nexus-{service}"], {"service-account": token}
     # Python starts for seconds then.
-    slow = ("--cpus=0.1",)
+    slow = ("--cpus=0.05",)
     container = await _started(pod, release, volumes, containers, tmp_path, options=slow)
+    await container.hears()
 
     assert await container.stop() == 128 + signal.SIGTERM
 

@@ -96,6 +96,15 @@ class Container:
         """Start it, for the first time or again."""
         await self.docker("start", self.id)
 
+    async def hears(self) -> None:
+        """Wait until its first process has started another: the kernel drops earlier signals."""
+
+        async def has_two() -> bool:
+            _, *processes = (await self.docker("top", self.id)).splitlines()
+            return len(processes) > 1
+
+        await until_so(has_two, PATIENCE)
+
     async def signal(self, name: str) -> None:
         """Send a signal to its first process."""
         await self.docker("kill", f"--signal={name}", self.id)
