@@ -55,12 +55,12 @@ def end_members(session: int, marker: tuple[str, str]) -> int:
             continue
         with contextlib.suppress(psutil.Error):
             environment = _environment(process)
-            if environment.get(name) == value:
+            is_ours = environment.get(name) == value
+            if is_ours:
                 process.kill()
                 killed += 1
-            elif environment:
-                continue
-            ending.append(process)
+            if is_ours or not environment:
+                ending.append(process)
     give_up = time.monotonic() + _DYING_SECONDS
     while any(map(_lives, ending)) and time.monotonic() < give_up:
         time.sleep(_BETWEEN_LOOKS)
